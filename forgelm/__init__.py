@@ -1,0 +1,100 @@
+"""Fine-tune a language model, with evidence that stands up to an auditor.
+
+Every public name is resolved on first access, so `import forgelm` loads nothing heavy.
+"""
+
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "AuditLogger",
+    "AuditReport",
+    "ConfigError",
+    "ConfigField",
+    "ForgeConfig",
+    "ForgeTrainer",
+    "ProgressEvent",
+    "QuickstartResult",
+    "TrainResult",
+    "Verdict",
+    "VerifyResult",
+    "__api_version__",
+    "__version__",
+    "audit_dataset",
+    "compute_minhash",
+    "compute_simhash",
+    "describe_config",
+    "detect_pii",
+    "detect_secrets",
+    "find_pii",
+    "find_secrets",
+    "get_model_and_tokenizer",
+    "load_config",
+    "mask_dataset",
+    "mask_pii",
+    "mask_secrets",
+    "parse_config",
+    "prepare_dataset",
+    "read_progress",
+    "run_quickstart",
+    "verify_audit_log",
+]
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from forgelm._version import __api_version__, __version__
+    from forgelm.compliance import AuditLogger, VerifyResult, verify_audit_log
+    from forgelm.config import ConfigField, ForgeConfig, describe_config, load_config, parse_config
+    from forgelm.data import prepare_dataset
+    from forgelm.data_audit import (
+        AuditReport,
+        audit_dataset,
+        compute_minhash,
+        compute_simhash,
+        detect_pii,
+        detect_secrets,
+        find_pii,
+        find_secrets,
+        mask_dataset,
+        mask_pii,
+        mask_secrets,
+    )
+    from forgelm.errors import ConfigError
+    from forgelm.quickstart import QuickstartResult, run_quickstart
+    from forgelm.results import TrainResult, Verdict
+    from forgelm.trainer import (
+        ForgeTrainer,
+        ProgressEvent,
+        get_model_and_tokenizer,
+        read_progress,
+    )
+else:
+
+    def __getattr__(name):
+        import importlib
+
+        from forgelm._api import EXPORTS
+
+        if name not in EXPORTS:
+            raise AttributeError(f"module 'forgelm' has no attribute {name!r}")
+        value = getattr(importlib.import_module(EXPORTS[name][0]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(ipython: "InteractiveShell") -> None:
+    """Run by `%load_ext forgelm`: hand over to the interactive layer."""
+    import forgelm_widgets
+
+    forgelm_widgets.load_ipython_extension(ipython)
+
+
+def unload_ipython_extension(ipython: "InteractiveShell") -> None:
+    """Run by `%unload_ext forgelm`: take away exactly what loading added."""
+    import forgelm_widgets
+
+    forgelm_widgets.unload_ipython_extension(ipython)

@@ -1,0 +1,47 @@
+"""The one table of public names: name -> (module that defines it, stability tier).
+
+`forgelm.__all__`, `dir(forgelm)`, the type checkers' view and the tier column of
+`docs/reference/api.md` are each tested against it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["EXPORTS", "Tier"]
+
+Tier = Literal["Stable", "Experimental"]
+
+EXPORTS: dict[str, tuple[str, Tier]] = {
+    "AuditLogger": ("forgelm.compliance", "Stable"),
+    "AuditReport": ("forgelm.data_audit", "Stable"),
+    "ConfigError": ("forgelm.errors", "Stable"),
+    "ConfigField": ("forgelm.config", "Experimental"),
+    "ForgeConfig": ("forgelm.config", "Stable"),
+    "ForgeTrainer": ("forgelm.trainer", "Stable"),
+    "ProgressEvent": ("forgelm.trainer", "Experimental"),
+    "QuickstartResult": ("forgelm.quickstart", "Experimental"),
+    "TrainResult": ("forgelm.results", "Stable"),
+    "Verdict": ("forgelm.results", "Experimental"),
+    "VerifyResult": ("forgelm.compliance", "Stable"),
+    "__api_version__": ("forgelm._version", "Stable"),
+    "__version__": ("forgelm._version", "Stable"),
+    "audit_dataset": ("forgelm.data_audit", "Stable"),
+    "compute_minhash": ("forgelm.data_audit", "Experimental"),
+    "compute_simhash": ("forgelm.data_audit", "Experimental"),
+    "describe_config": ("forgelm.config", "Experimental"),
+    "detect_pii": ("forgelm.data_audit", "Stable"),
+    "detect_secrets": ("forgelm.data_audit", "Stable"),
+    "find_pii": ("forgelm.data_audit", "Experimental"),
+    "find_secrets": ("forgelm.data_audit", "Experimental"),
+    "get_model_and_tokenizer": ("forgelm.trainer", "Experimental"),
+    "load_config": ("forgelm.config", "Stable"),
+    "mask_dataset": ("forgelm.data_audit", "Experimental"),
+    "mask_pii": ("forgelm.data_audit", "Stable"),
+    "mask_secrets": ("forgelm.data_audit", "Stable"),
+    "parse_config": ("forgelm.config", "Experimental"),
+    "prepare_dataset": ("forgelm.data", "Experimental"),
+    "read_progress": ("forgelm.trainer", "Experimental"),
+    "run_quickstart": ("forgelm.quickstart", "Experimental"),
+    "verify_audit_log": ("forgelm.compliance", "Stable"),
+}

@@ -1,0 +1,7 @@
+"""The whole job in one call, offline: a tiny model, a data set of our own, a verified record."""
+
+from __future__ import annotations
+
+from forgelm.quickstart._tiny_model import build_tiny_model
+
+__all__ = ["build_tiny_model"]
