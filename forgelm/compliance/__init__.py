@@ -1,1 +1,7 @@
+"""The tamper-evident record of a run, and the proof that nobody altered it."""
 
+from forgelm.compliance._log import AuditLogger
+from forgelm.compliance._results import VerifyResult
+from forgelm.compliance._verify_log import verify_audit_log
+
+__all__ = ["AuditLogger", "VerifyResult", "verify_audit_log"]

@@ -1,1 +1,22 @@
+"""Data: from files and Hub names, in any of the usual shapes, to token ids and labels."""
 
+from forgelm.data._formats import DataFormat, detect_format
+from forgelm.data._hub import hub_session, hub_token
+from forgelm.data._load import check_source
+from forgelm.data._normalise import clean_text
+from forgelm.data._prepare import prepare_dataset, prepare_splits
+from forgelm.data._summary import DataSummary, PreparedData, SourceSummary
+
+__all__ = [
+    "DataFormat",
+    "DataSummary",
+    "PreparedData",
+    "SourceSummary",
+    "check_source",
+    "clean_text",
+    "detect_format",
+    "hub_session",
+    "hub_token",
+    "prepare_dataset",
+    "prepare_splits",
+]

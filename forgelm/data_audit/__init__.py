@@ -1,1 +1,8 @@
+"""What is in a training corpus: personal data, credentials, duplicates, leaks between splits."""
 
+from forgelm.data_audit._audit import audit_dataset
+from forgelm.data_audit._pii import detect_pii, find_pii, mask_pii
+from forgelm.data_audit._secrets import detect_secrets, find_secrets, mask_secrets
+from forgelm.data_audit._signatures import compute_minhash, compute_simhash
+from forgelm.data_audit._spans import Finding
+from forgelm.data_audit._types import AuditReport

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forgelm.quickstart._corpus import write_support_corpus
 from forgelm.quickstart._tiny_model import build_tiny_model
 
-__all__ = ["build_tiny_model"]
+__all__ = ["build_tiny_model", "write_support_corpus"]

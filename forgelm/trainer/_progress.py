@@ -14,9 +14,7 @@ __all__ = ["METRICS_FILE", "Listener", "ProgressEvent", "ProgressKind", "read_pr
 
 METRICS_FILE = "metrics.jsonl"
 
-ProgressKind = Literal[
-    "train_begin", "log", "evaluate", "save", "stopping", "train_end", "failed"
-]
+ProgressKind = Literal["train_begin", "log", "evaluate", "save", "stopping", "train_end", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,8 @@ class ProgressEvent:
     message: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the event as a dict of strict JSON types, the form of a line in `metrics.jsonl`."""
-        document: dict[str, Any] = json_safe(
-            {name: getattr(self, name) for name in self.__slots__}
-        )
+        """Return the event as a dict of strict JSON types, a line of `metrics.jsonl`."""
+        document: dict[str, Any] = json_safe({name: getattr(self, name) for name in self.__slots__})
         return document
 
 

@@ -1,0 +1,121 @@
+"""What a command hands back to the shell: a text or one JSON object, and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from forgelm._core import json_safe
+from forgelm.cli._exit_codes import ExitCode, exit_code_of_error
+from forgelm.errors import ConfigError, ForgeError
+
+__all__ = ["ForgeCommand", "Presentation", "Session", "present_error", "shared_options", "write"]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """What one call says: a text for people, a document for programs, a code for the shell."""
+
+    text: str
+    document: Mapping[str, Any]
+    exit_code: ExitCode = ExitCode.SUCCESS
+
+
+@dataclass
+class Session:
+    """One call of the command line; its command leaves here what is to be said."""
+
+    presentation: Presentation | None = None
+
+
+def shared_options() -> list[click.Parameter]:
+    """Return the options that every command takes; `run` reads them from the arguments itself."""
+    return [
+        click.Option(
+            ["--output-format"],
+            type=click.Choice(["text", "json"]),
+            default="text",
+            show_default=True,
+            expose_value=False,
+            help="json: exactly one object on stdout, everything else on stderr.",
+        ),
+        click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            help="Show the traceback of an error.",
+        ),
+    ]
+
+
+class ForgeCommand(click.Command):
+    """A command that returns a public function's object and knows how to present it.
+
+    `command.main(arguments, standalone_mode=False)` yields the object and prints nothing.
+    """
+
+    def __init__(self, *args: Any, present: Callable[[Any], Presentation], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.present = present
+        self.params += shared_options()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; in a session keep stdout free of whatever libraries print."""
+        session = ctx.find_object(Session)
+        if session is None:
+            return super().invoke(ctx)
+        with contextlib.redirect_stdout(sys.stderr):
+            result = super().invoke(ctx)
+            session.presentation = self.present(result)
+        return result
+
+
+def present_error(error: BaseException) -> Presentation:
+    """Return one clear message for `error`; a traceback is never part of it."""
+    message = _message(error)
+    document: dict[str, Any] = {"type": type(error).__name__, "message": message}
+    if isinstance(error, ConfigError):
+        document["issues"] = error.errors()
+    code = exit_code_of_error(error)
+    return Presentation(f"error: {message}", {"error": document, "exit_code": int(code)}, code)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, ForgeError):
+        return str(error)
+    if isinstance(error, click.UsageError):
+        help_of = error.ctx.command_path if error.ctx else "forgelm"
+        return f"{error.format_message()} Try '{help_of} --help'."
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "Stopped before there was anything to keep."
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Check the path and who may use it."
+    return f"unexpected {type(error).__name__}: {error}. Repeat with --debug for the traceback."
+
+
+def write(presentation: Presentation, *, as_json: bool) -> None:
+    """Print a presentation: a result to stdout, an error's text to stderr.
+
+    A reader that went away (`| head`) is not an error.
+    """
+    failed = as_json is False and "error" in presentation.document
+    if as_json:
+        text = json.dumps(json_safe(presentation.document), ensure_ascii=False, allow_nan=False)
+    else:
+        text = presentation.text
+    try:
+        click.echo(text, err=failed)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise
+        # The interpreter flushes stdout once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

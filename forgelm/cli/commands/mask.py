@@ -1,0 +1,32 @@
+"""`forgelm mask SOURCE OUT`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from forgelm.cli._output import ForgeCommand, Presentation
+
+if TYPE_CHECKING:
+    from forgelm.data_audit import MaskSummary
+
+__all__ = ["mask"]
+
+
+def present_mask(summary: MaskSummary) -> Presentation:
+    raise NotImplementedError
+
+
+@click.command(cls=ForgeCommand, present=present_mask)
+@click.argument("source")
+@click.argument("out")
+@click.option("--pii/--no-pii", default=True, show_default=True, help="Mask personal data.")
+@click.option("--secrets/--no-secrets", default=True, show_default=True, help="Mask credentials.")
+@click.option("--overwrite", is_flag=True, help="Replace files that OUT already holds.")
+def mask(source: str, out: str, pii: bool, secrets: bool, overwrite: bool) -> MaskSummary:
+    """Write a masked copy of the data set SOURCE to OUT."""
+    from forgelm.data_audit import mask_dataset
+
+    return mask_dataset(source, out, pii=pii, secrets=secrets, overwrite=overwrite)

@@ -1,0 +1,72 @@
+"""`forgelm train CONFIG`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forgelm.cli._exit_codes import exit_code_of_training
+from forgelm.cli._output import ForgeCommand, Presentation
+
+if TYPE_CHECKING:
+    from forgelm.results import TrainResult
+
+__all__ = ["train", "training_document", "training_lines"]
+
+
+def present_training(result: TrainResult) -> Presentation:
+    lines = training_lines(result)
+    if result.output_dir is not None:
+        log = Path(result.output_dir) / "audit_log.jsonl"
+        lines += ["", f"Next: forgelm verify-audit {log}"]
+    return Presentation("\n".join(lines), training_document(result), exit_code_of_training(result))
+
+
+@click.command(cls=ForgeCommand, present=present_training)
+@click.argument("config")
+def train(config: str) -> TrainResult:
+    """Fine-tune a model as the YAML file CONFIG says.
+
+    Ctrl-C stops at the end of the step and keeps what was learned as a checkpoint.
+    """
+    from forgelm.config import load_config
+    from forgelm.trainer import ForgeTrainer
+
+    return ForgeTrainer(load_config(config)).train()
+
+
+def training_document(result: TrainResult) -> dict[str, Any]:
+    """Return every field of a training result, and where its files are."""
+    return {**dataclasses.asdict(result), "output_dir": result.output_dir}
+
+
+def training_lines(result: TrainResult) -> list[str]:
+    """Return what became of a run, what it scored and where its files are, a line each."""
+    lines = [_headline(result)]
+    before, after = (result.metrics.get(key) for key in ("baseline_eval_loss", "eval_loss"))
+    if before is not None and after is not None:
+        lines.append(f"  validation loss  {before:.3f} -> {after:.3f} nats a token")
+    for verdict in result.verdicts:
+        reason = f": {verdict.reason}" if verdict.reason else ""
+        lines.append(f"  gate {verdict.gate:<11} {verdict.status}{reason}")
+    places = {
+        "model": result.final_model_path,
+        "waiting model": result.staging_path,
+        "checkpoint": result.last_checkpoint,
+        "run directory": result.output_dir,
+    }
+    lines += [f"  {name:<16} {place}" for name, place in places.items() if place is not None]
+    return lines
+
+
+def _headline(result: TrainResult) -> str:
+    if result.awaiting_approval:
+        return "Training finished; the model waits for a person's approval."
+    if result.success:
+        return "Training finished."
+    if result.stopped:
+        return "Training was stopped; the checkpoint below has what was learned so far."
+    return f"Training did not succeed: {result.error}"

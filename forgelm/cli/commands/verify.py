@@ -1,0 +1,67 @@
+"""`forgelm verify-audit PATH`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from forgelm.cli._exit_codes import ExitCode
+from forgelm.cli._output import ForgeCommand, Presentation
+from forgelm.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from forgelm.compliance import VerifyResult
+
+__all__ = ["verification_document", "verification_line", "verify_audit"]
+
+
+def present_verification(result: VerifyResult) -> Presentation:
+    code = ExitCode.SUCCESS if result.valid else ExitCode.ALTERED
+    return Presentation(verification_line(result), verification_document(result), code)
+
+
+@click.command(name="verify-audit", cls=ForgeCommand, present=present_verification)
+@click.argument("path")
+@click.option("--require-hmac", is_flag=True, help="Every entry must carry a valid HMAC.")
+@click.option(
+    "--hmac-secret-env",
+    metavar="NAME",
+    default="FORGELM_AUDIT_SECRET",
+    show_default=True,
+    help="Environment variable that holds the secret.",
+)
+def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyResult:
+    """Walk the hash chain of the audit log PATH (or of the run directory PATH)."""
+    from forgelm.compliance import verify_audit_log
+
+    secret = os.environ.get(hmac_secret_env)
+    source = click.get_current_context().get_parameter_source("hmac_secret_env")
+    named = source is not click.core.ParameterSource.DEFAULT
+    if not secret and (require_hmac or named):
+        raise ConfigError(
+            f"The environment variable {hmac_secret_env} is not set, and there is no other secret "
+            "to check the log with. Set it, or name another with --hmac-secret-env."
+        )
+    log = Path(path, "audit_log.jsonl") if os.path.isdir(path) else Path(path)
+    if not log.exists():
+        raise DataError(f"{log}: there is no such audit log. Give the run directory or its log.")
+    if log.stat().st_size == 0:
+        raise DataError(f"{log}: the audit log is empty, so there is nothing to verify.")
+    return verify_audit_log(str(log), hmac_secret=secret, require_hmac=require_hmac)
+
+
+def verification_line(result: VerifyResult) -> str:
+    """Return the verdict on a log in one line."""
+    if not result.valid:
+        return f"ALTERED: {result.reason}"
+    return f"valid: {result.entries_count} entries, head {result.chain_head}"
+
+
+def verification_document(result: VerifyResult) -> dict[str, Any]:
+    """Return every field of a verdict, and what a caller can keep as an anchor."""
+    extras = {name: getattr(result, name) for name in ("chain_head", "anchored", "notes")}
+    return {**dataclasses.asdict(result), **extras}

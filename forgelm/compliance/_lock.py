@@ -1,0 +1,97 @@
+"""One writer at a time, over threads and processes, without ever waiting for ever."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+__all__ = ["file_lock"]
+
+_FIRST_PAUSE_S = 0.0005
+_LONGEST_PAUSE_S = 0.01
+
+# A descriptor inherited by a forked child would keep its parent's lock alive after the parent.
+_locked: set[int] = set()
+
+
+@contextmanager
+def file_lock(
+    descriptor: int,
+    *,
+    wait_s: float,
+    shared: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Hold the lock of an open file; released at the end, and by the system when a process dies.
+
+    Every opening of a file locks on its own, so threads exclude each other as processes do.
+
+    Args:
+        descriptor: The open file.
+        wait_s: How long to wait for others, seconds.
+        shared: Let other shared holders in (POSIX; exclusive on Windows).
+        cancelled: Asked between attempts; True gives up.
+
+    Raises:
+        TimeoutError: Another holder kept the lock for `wait_s`, or waiting was cancelled.
+    """
+    deadline = time.monotonic() + wait_s
+    pause = _FIRST_PAUSE_S
+    while not _try_lock(descriptor, shared):
+        if cancelled() or time.monotonic() >= deadline:
+            raise TimeoutError(errno.ETIMEDOUT, f"another process held the lock for {wait_s:g} s")
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+    _locked.add(descriptor)
+    try:
+        yield
+    finally:
+        _locked.discard(descriptor)
+        with suppress(OSError):  # closing the file releases the lock all the same
+            _unlock(descriptor)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Windows locks are mandatory: lock one byte far behind the text, so that readers get through.
+    # The C runtime takes the position as a 32-bit number.
+    _LOCKED_BYTE = 0x7FFF_0000
+
+    def _try_lock(descriptor: int, shared: bool) -> bool:  # noqa: ARG001
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EDEADLK):
+                return False
+            raise
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int, shared: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def _close_inherited() -> None:
+        while _locked:
+            os.close(_locked.pop())
+
+    os.register_at_fork(after_in_child=_close_inherited)

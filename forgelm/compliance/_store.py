@@ -1,0 +1,214 @@
+"""The files of a log, and how one line is appended so that a crash at any point loses nothing.
+
+Intent to the head file, the line, one flush of the log, commit to the head file: see `_head`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from forgelm.compliance._entry import MAX_LINE_BYTES
+from forgelm.compliance._files import create_durably, open_regular, read_at, sync_folder, write_at
+from forgelm.compliance._head import Head, HeadError, HeadFile
+from forgelm.compliance._lock import file_lock
+from forgelm.compliance._sidecar import ManifestError, read_manifest, write_manifest
+from forgelm.compliance._tail import follow_log, read_first_line
+from forgelm.errors import AuditLogError
+
+__all__ = ["Compose", "LogStore"]
+
+_LOGGER = logging.getLogger("forgelm.compliance")
+
+Compose = Callable[[str, Mapping[str, Any], str], bytes]
+"""Makes the bytes of a line from its event, its fields and the hash of the line before."""
+
+
+class LogStore:
+    """Appends to the log at `path`; keeps nothing open and nothing cached between calls."""
+
+    def __init__(self, path: Path, run_id: str, secret: str | None, compose: Compose) -> None:
+        self.path = path
+        self._run_id = run_id
+        self._secret = secret
+        self._compose = compose
+        self._start_checked = False
+        self._withdrawn: tuple[int, bytes] | None = None
+
+    def append(
+        self,
+        event: str,
+        fields: Mapping[str, Any],
+        *,
+        wait_s: float,
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Write one event; it is on the disk when this returns, and not in the log if it raises.
+
+        Raises:
+            OSError: It could not be written, or what is on the disk must be repaired first.
+        """
+        if not self.path.parent.is_dir():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.path.parent.parent)
+        while True:
+            log = open_regular(self.path, os.O_RDWR | os.O_CREAT)
+            try:
+                with file_lock(log, wait_s=wait_s, cancelled=cancelled):
+                    if self._is_current(log):
+                        with HeadFile(self.path, self._secret) as head_file:
+                            return self._append_locked(log, head_file, event, fields)
+            finally:
+                with suppress(OSError):  # the event is on the disk by now
+                    os.close(log)
+
+    def _is_current(self, log: int) -> bool:
+        """Say whether the locked file still bears the log's name."""
+        try:
+            return os.path.samestat(os.fstat(log), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def _append_locked(
+        self, log: int, head_file: HeadFile, event: str, fields: Mapping[str, Any]
+    ) -> None:
+        head, previous = self._settle(log, head_file)
+        if previous is not None:
+            head = self._write(log, head_file, head, "audit.chain_rerooted", previous)
+        torn = os.fstat(log).st_size - head.size_bytes
+        if torn:
+            details = self._save_torn_tail(log, head.size_bytes, torn)
+            head = self._write(log, head_file, head, "audit.tail_recovered", details, over=torn)
+        self._write(log, head_file, head, event, fields)
+
+    def _settle(self, log: int, head_file: HeadFile) -> tuple[Head, dict[str, Any] | None]:
+        """Return where the log really ends, and what it started from when it starts anew."""
+        size = os.fstat(log).st_size
+        try:
+            head = head_file.read()
+            manifest = None if self._start_checked and size else read_manifest(self.path)
+        except HeadError as error:
+            raise self._refusal(f"its head file {error}") from None
+        except ManifestError as error:
+            raise self._refusal(f"its manifest {error}") from None
+        if not size and (head.entries if head else manifest):
+            return self._start_anew(head_file, head, manifest)
+        self._withdraw(log, head)
+        tail = follow_log(log, head or Head(), self._secret)
+        if isinstance(tail, str):
+            raise self._refusal(tail)
+        if tail.keyed and self._secret is None:
+            raise AuditLogError(
+                f"{self.path} is keyed: its lines carry HMAC tags. Set FORGELM_AUDIT_SECRET to "
+                "the secret it was begun with, or log to another folder."
+            )
+        if manifest is not None and tail.entries:
+            first = hashlib.sha256(read_first_line(log)).hexdigest()
+            if first != manifest["first_entry_sha256"]:
+                raise self._refusal("line 1 is not the line that its manifest pins")
+        self._start_checked = True
+        if head is None:
+            tail = replace(tail, anchored_from=tail.entries)
+            head_file.create(tail)
+        return tail, None
+
+    def _start_anew(
+        self, head_file: HeadFile, head: Head | None, manifest: Mapping[str, Any] | None
+    ) -> tuple[Head, dict[str, Any]]:
+        pins = "its manifest" if manifest else "its head file"
+        if os.environ.get("FORGELM_ALLOW_AUDIT_REROOT") != "1":
+            raise AuditLogError(
+                f"{self.path} is gone or empty, but {pins} says that it had lines. Restore it from "
+                "a backup; or set FORGELM_ALLOW_AUDIT_REROOT=1 to start a new chain, which will "
+                "say so in its first line."
+            )
+        _LOGGER.error("%s is gone although %s pins it; a new chain is started", self.path, pins)
+        head_file.create(Head())
+        previous = {f"previous_{key}": value for key, value in (manifest or {}).items()}
+        if head:
+            previous |= {"previous_entries": head.entries, "previous_chain_head": head.chain_head}
+        return Head(), previous
+
+    def _withdraw(self, log: int, head: Head | None) -> None:
+        """Cut the line of a call that raised and could not even cut it then."""
+        if self._withdrawn is None:
+            return
+        offset, line = self._withdrawn
+        if (head is None or head.size_bytes <= offset) and read_at(
+            log, len(line) + 1, offset
+        ) == line:
+            os.ftruncate(log, offset)
+        self._withdrawn = None
+
+    def _save_torn_tail(self, log: int, offset: int, size: int) -> dict[str, Any]:
+        """Keep the bytes of an interrupted write in a file of their own."""
+        if size > MAX_LINE_BYTES:
+            raise self._refusal(f"{size} bytes after its last line are no interrupted write")
+        torn = read_at(log, size, offset)
+        copy = self.path.with_name(f"{self.path.name}.torn-{secrets.token_hex(8)}")
+        create_durably(copy, torn)
+        sync_folder(copy.parent)
+        digest = hashlib.sha256(torn).hexdigest()
+        _LOGGER.warning(
+            "%s: an interrupted write of %d bytes was moved to %s", self.path, size, copy
+        )
+        return {"saved_as": copy.name, "at_byte": offset, "torn_bytes": size, "torn_sha256": digest}
+
+    def _write(
+        self,
+        log: int,
+        head_file: HeadFile,
+        head: Head,
+        event: str,
+        fields: Mapping[str, Any],
+        *,
+        over: int = 0,
+    ) -> Head:
+        """Write one line behind `head`, `over` that many torn bytes, and return the new head."""
+        body = self._compose(event, fields, head.chain_head)
+        line = body + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            raise AuditLogError(
+                f"The event {event!r} takes {len(line)} bytes; a line of the audit log has at most "
+                f"{MAX_LINE_BYTES}. Log a path or a digest in place of the content."
+            )
+        line_hash = hashlib.sha256(body).hexdigest()
+        after = head.with_line(line_hash, len(line), keyed=self._secret is not None)
+        head_file.write_intent(head, after)
+        if not head.entries:
+            write_manifest(self.path, self._run_id, line_hash)
+        try:
+            write_at(log, line, head.size_bytes)
+            if over > len(line):
+                os.ftruncate(log, after.size_bytes)
+            os.fsync(log)
+        except BaseException:
+            if not over:
+                self._roll_back(log, head.size_bytes, line)
+            raise
+        try:
+            head_file.write_commit(after)
+        except OSError as error:
+            # The line is on the disk: raising would have the caller write it twice.
+            _LOGGER.warning("%s: the head file lags by one line: %s", self.path, error)
+        return after
+
+    def _roll_back(self, log: int, offset: int, line: bytes) -> None:
+        try:
+            os.ftruncate(log, offset)
+        except OSError:
+            self._withdrawn = (offset, line)
+
+    def _refusal(self, problem: str) -> AuditLogError:
+        return AuditLogError(
+            f"Nothing was written to {self.path}, because {problem}. "
+            f"Run `forgelm verify-audit {self.path}` to see what changed; then restore the log "
+            "from a backup, or move it and the files beside it elsewhere to start a new one."
+        )

@@ -1,0 +1,102 @@
+"""The findings of a whole corpus, 20 bytes each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forgelm.data_audit._pii import PII_TIERS
+from forgelm.data_audit._secrets import SECRET_KINDS
+from forgelm.data_audit._spans import Finding
+
+__all__ = ["KINDS", "PII_KINDS", "RECORD", "FindingsView", "count_kinds"]
+
+PII_KINDS: tuple[str, ...] = tuple(PII_TIERS)
+KINDS: tuple[str, ...] = (*PII_KINDS, *SECRET_KINDS)
+RECORD = np.dtype(
+    [("row", "i8"), ("start", "u4"), ("end", "u4"), ("column", "u2"), ("kind", "u1")]
+)
+
+Records = NDArray[np.void]
+
+
+def count_kinds(records: Records, kinds: Iterable[str]) -> dict[str, int]:
+    """Count records by kind, non-zero ones of `kinds` only, in their order."""
+    counts = np.bincount(records["kind"], minlength=len(KINDS)).tolist()
+    return {kind: n for kind in kinds if (n := counts[KINDS.index(kind)])}
+
+
+class FindingsView(Sequence[Finding]):
+    """Findings of a report, made when asked for.
+
+    Where a report was rebuilt from its JSON only kind and split are known: `row` and `column` are
+    None then, and `span` is `(0, 0)`.
+
+    Args:
+        parts: For each split its records and the columns that they refer to.
+        kinds: The kinds to show.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, tuple[Records, Sequence[str]]], kinds: Sequence[str]
+    ) -> None:
+        wanted = [KINDS.index(kind) for kind in kinds]
+        self._parts: dict[str, tuple[Records, Sequence[str]]] = {
+            split: (records[np.isin(records["kind"], wanted)], columns)
+            for split, (records, columns) in parts.items()
+        }
+
+    def __len__(self) -> int:
+        return sum(len(records) for records, _ in self._parts.values())
+
+    @overload
+    def __getitem__(self, index: int) -> Finding: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Finding]: ...
+    def __getitem__(self, index: int | slice) -> Finding | list[Finding]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = index + len(self) if index < 0 else index
+        if place >= 0:
+            for split, (records, columns) in self._parts.items():
+                if place < len(records):
+                    return _finding(split, records[place], columns)
+                place -= len(records)
+        raise IndexError(f"there are {len(self)} findings; no number {index}")
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} findings>"
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return all findings as columns: kind, split, row, column, start, end."""
+        table: dict[str, list[Any]] = {
+            name: [] for name in ("kind", "split", "row", "column", "start", "end")
+        }
+        for split, (records, columns) in self._parts.items():
+            table["kind"] += [KINDS[kind] for kind in records["kind"].tolist()]
+            table["split"] += [split] * len(records)
+            table["row"] += records["row"].tolist()
+            table["column"] += [columns[place] for place in records["column"].tolist()]
+            table["start"] += records["start"].tolist()
+            table["end"] += records["end"].tolist()
+        return table
+
+
+def _finding(split: str, record: np.void, columns: Sequence[str]) -> Finding:
+    kind, row = KINDS[int(record["kind"])], int(record["row"])
+    if row < 0:
+        return Finding(kind, (0, 0), split)
+    span = (int(record["start"]), int(record["end"]))
+    return Finding(kind, span, split, row, columns[int(record["column"])])
+
+
+def unplaced_records(counts: Mapping[str, int]) -> Records:
+    """Return records that know nothing but their kind."""
+    known = [(KINDS.index(kind), n) for kind, n in counts.items() if kind in KINDS]
+    records = np.zeros(sum(n for _, n in known), RECORD)
+    records["row"] = -1
+    records["kind"] = np.repeat([kind for kind, _ in known], [n for _, n in known]) if known else 0
+    return records

@@ -1,0 +1,278 @@
+"""One byte range in, a small mergeable result out: the function that every engine maps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
+from heapq import nsmallest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forgelm.data_audit._findings import KINDS, RECORD
+from forgelm.data_audit._jsonl import Line, Problem, read_lines
+from forgelm.data_audit._ner import NerFinder
+from forgelm.data_audit._pii import find_pii
+from forgelm.data_audit._quality import quality_flags
+from forgelm.data_audit._rows import column_name, string_leaves, training_text
+from forgelm.data_audit._secrets import find_secrets
+from forgelm.data_audit._signatures import MinHasher, simhash_batch, token_hashes
+from forgelm.data_audit._sources import ByteRange
+
+__all__ = ["ColumnSeen", "Partial", "ScanOptions", "merge", "scan_range"]
+
+MAX_PROBLEMS = 20
+MAX_COLUMNS = 2000
+OTHER_COLUMNS = "(other columns)"
+LANGUAGE_SAMPLE = 200
+_SAMPLE_CHARS = 500
+_BATCH_CHARS = 200_000
+_KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What to look for; picklable.
+
+    Attributes:
+        num_perm: Places of a MinHash signature, or None for SimHash.
+        quality: Run the quality checks.
+        ner_language: Language of the model that finds names, or None for no model.
+    """
+
+    num_perm: int | None = None
+    quality: bool = False
+    ner_language: str | None = None
+
+
+@dataclass
+class ColumnSeen:
+    """In how many rows a column is, and the JSON types of its values (Python names)."""
+
+    rows: int = 0
+    types: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Partial:
+    """What one or more consecutive ranges of a split hold.
+
+    Attributes:
+        path: The last range's file; `lines` counts those of the ranges in this file.
+        faults: Lines passed over, by fault.
+        problems: The first of them: file, line (from 1, counted from the first range) and problem.
+        columns: Top-level columns in order of first appearance.
+        paths: Column paths that `findings["column"]` refers to.
+        signatures: One a row, shape (rows,) or (rows, num_perm).
+        has_words: Rows whose text has any words.
+        sample: Up to 200 texts with the smallest hashes: the same whatever the ranges were.
+    """
+
+    path: str = ""
+    lines: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[str, int, Problem]] = field(default_factory=list)
+    columns: dict[str, ColumnSeen] = field(default_factory=dict)
+    paths: list[str] = field(default_factory=list)
+    findings: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RECORD))
+    lengths: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    signatures: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    has_words: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    blank_rows: int = 0
+    sample: list[tuple[bytes, str]] = field(default_factory=list)
+    quality: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Rows that are JSON objects."""
+        return int(self.lengths.size)
+
+
+def scan_range(byte_range: ByteRange, options: ScanOptions) -> Partial:
+    """Return what the rows of one byte range hold. Pure: same bytes, same result, in any process.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    scanner = _Scanner(byte_range.path, options)
+    for line in read_lines(byte_range.path, byte_range.start, byte_range.end):
+        scanner.add(line)
+    return scanner.finish()
+
+
+class _Scanner:
+    def __init__(self, path: str, options: ScanOptions) -> None:
+        self._options = options
+        self._partial = Partial(path=path)
+        self._hasher = _minhasher(options.num_perm) if options.num_perm else None
+        self._ner = _ner_finder(options.ner_language) if options.ner_language else None
+        self._path_index: dict[str, int] = {}
+        self._records: list[tuple[int, int, int, int, int]] = []
+        self._rows = 0
+        self._lengths: list[int] = []
+        self._texts: list[str] = []
+        self._batch_chars = 0
+        self._signatures: list[NDArray[Any]] = []
+        self._has_words: list[NDArray[np.bool_]] = []
+        self._sample: dict[bytes, str] = {}
+
+    def add(self, line: Line) -> None:
+        partial = self._partial
+        partial.lines += 1
+        if line.problem is not None:
+            partial.faults[line.problem.fault] += 1
+            if len(partial.problems) < MAX_PROBLEMS:
+                partial.problems.append((partial.path, partial.lines, line.problem))
+        elif line.text:
+            self._add_row(line.row)
+
+    def _add_row(self, row: dict[str, Any]) -> None:
+        self._see_columns(row)
+        for path, text in string_leaves(row):
+            self._find(path, text)
+        text = training_text(row)
+        self._lengths.append(len(text))
+        if not text or text.isspace():
+            self._partial.blank_rows += 1
+        else:
+            self._judge(text)
+        self._texts.append(text)
+        self._rows += 1
+        self._batch_chars += len(text)
+        if self._batch_chars >= _BATCH_CHARS:
+            self._flush()
+
+    def _see_columns(self, row: dict[str, Any]) -> None:
+        columns = self._partial.columns
+        for key, value in row.items():
+            seen = columns.get(key)
+            if seen is None:
+                name = key if len(columns) < MAX_COLUMNS else OTHER_COLUMNS
+                seen = columns.setdefault(name, ColumnSeen())
+            seen.rows += 1
+            seen.types.add(type(value).__name__)
+
+    def _find(self, path: str, text: str) -> None:
+        findings = find_pii(text) + find_secrets(text)
+        if self._ner is not None:
+            findings += self._ner.find(text, findings)
+        for finding in findings:
+            start, end = finding.span
+            self._records.append(
+                (self._rows, start, end, self._column(path), _KIND_INDEX[finding.kind])
+            )
+
+    def _column(self, path: str) -> int:
+        index = self._path_index.get(path)
+        if index is None:
+            path = path if len(self._path_index) < MAX_COLUMNS else OTHER_COLUMNS
+            index = self._path_index.setdefault(path, len(self._path_index))
+        return index
+
+    def _judge(self, text: str) -> None:
+        digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self._sample[digest] = text[:_SAMPLE_CHARS]
+        if len(self._sample) > 2 * LANGUAGE_SAMPLE:
+            self._sample = dict(nsmallest(LANGUAGE_SAMPLE, self._sample.items()))
+        if self._options.quality:
+            _count_quality(self._partial.quality, quality_flags(text))
+
+    def _flush(self) -> None:
+        hashes, offsets = token_hashes(self._texts)
+        batch = self._hasher.batch if self._hasher is not None else simhash_batch
+        self._signatures.append(batch(hashes, offsets))
+        self._has_words.append(np.diff(offsets) > 0)
+        self._texts, self._batch_chars = [], 0
+
+    def finish(self) -> Partial:
+        self._flush()
+        partial = self._partial
+        partial.columns = _shown(partial.columns)
+        partial.paths = [column_name(path) for path in self._path_index]
+        partial.findings = np.array(self._records, RECORD)
+        partial.lengths = np.array(self._lengths, np.uint32)
+        partial.signatures = np.concatenate(self._signatures)
+        partial.has_words = np.concatenate(self._has_words)
+        partial.sample = nsmallest(LANGUAGE_SAMPLE, self._sample.items())
+        return partial
+
+
+def _count_quality(counts: Counter[str], flags: Sequence[str] | None) -> None:
+    if flags is not None:
+        counts["evaluated"] += 1
+        counts["flagged"] += bool(flags)
+        counts.update(flags)
+
+
+def _shown(columns: dict[str, ColumnSeen]) -> dict[str, ColumnSeen]:
+    shown: dict[str, ColumnSeen] = {}
+    for name, seen in columns.items():
+        _add_column(shown, column_name(name), seen)
+    return shown
+
+
+def _add_column(columns: dict[str, ColumnSeen], name: str, seen: ColumnSeen) -> None:
+    if name not in columns and len(columns) >= MAX_COLUMNS:
+        name = OTHER_COLUMNS
+    mine = columns.setdefault(name, ColumnSeen())
+    mine.rows += seen.rows
+    mine.types |= seen.types
+
+
+@lru_cache(maxsize=2)
+def _minhasher(num_perm: int) -> MinHasher:
+    return MinHasher(num_perm)
+
+
+@lru_cache(maxsize=2)
+def _ner_finder(language: str) -> NerFinder:
+    return NerFinder(language)
+
+
+def merge(partials: Sequence[Partial]) -> Partial:
+    """Put consecutive partials together, in order. Associative: how they are grouped is all one."""
+    merged = Partial()
+    findings, row_base = [], 0
+    for partial in partials:
+        line_base = merged.lines if partial.path == merged.path else 0
+        merged.problems += [
+            (path, line + (line_base if path == merged.path else 0), problem)
+            for path, line, problem in partial.problems
+        ]
+        merged.path, merged.lines = partial.path, partial.lines + line_base
+        merged.faults += partial.faults
+        merged.quality += partial.quality
+        merged.blank_rows += partial.blank_rows
+        for name, seen in partial.columns.items():
+            _add_column(merged.columns, name, seen)
+        findings.append(_placed(partial, merged.paths, row_base))
+        row_base += partial.rows
+    merged.problems = merged.problems[:MAX_PROBLEMS]
+    if partials:
+        merged.findings = np.concatenate(findings)
+        merged.lengths = np.concatenate([p.lengths for p in partials])
+        merged.signatures = np.concatenate([p.signatures for p in partials])
+        merged.has_words = np.concatenate([p.has_words for p in partials])
+    sample = {digest: text for partial in partials for digest, text in partial.sample}
+    merged.sample = nsmallest(LANGUAGE_SAMPLE, sample.items())
+    return merged
+
+
+def _placed(partial: Partial, paths: list[str], row_base: int) -> NDArray[np.void]:
+    """Return the findings of `partial` with rows and columns counted as in the whole."""
+    places = {path: place for place, path in enumerate(paths)}
+    remap = np.zeros(max(len(partial.paths), 1), np.uint16)
+    for old, path in enumerate(partial.paths):
+        name = path if path in places or len(paths) < MAX_COLUMNS else OTHER_COLUMNS
+        if name not in places:
+            places[name] = len(paths)
+            paths.append(name)
+        remap[old] = places[name]
+    records = partial.findings.copy()
+    records["row"] += row_base
+    records["column"] = remap[records["column"]]
+    return records

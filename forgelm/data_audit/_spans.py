@@ -1,0 +1,137 @@
+"""Findings in a text, and the two views of them: counting and masking.
+
+Detectors run one after another, each on a text in which everything found so far is blanked out, in
+rounds until nothing new turns up. So findings never overlap, and masking them leaves nothing to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["Finding", "KindCounts", "KindKey", "Rule", "RuleGroup", "count", "find", "mask"]
+
+Span = tuple[int, int]
+
+# A blank keeps the length and has the brackets of "[REDACTED]", so that no detector can tell a
+# blanked text from a masked one by what stands beside a finding. SUB is in no pattern's alphabet.
+_BLANK = "\x1a"
+_MAX_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Where something was found, and what kind of thing; never the thing itself.
+
+    Attributes:
+        kind: For example "email" or "aws_access_key".
+        span: Start and end in the text, in characters, end excluded.
+        split: The split of the row, in a report.
+        row: Position of the row among its split's samples, from 0, in a report.
+        column: Where in the row, for example "messages[].content", in a report.
+    """
+
+    kind: str
+    span: Span
+    split: str | None = None
+    row: int | None = None
+    column: str | None = None
+
+
+class Rule(NamedTuple):
+    """One kind and the function that yields its spans in a text."""
+
+    kind: str
+    spans: Callable[[str], Iterable[Span]]
+
+
+class RuleGroup(NamedTuple):
+    """Rules that need running only on texts which pass one cheap test."""
+
+    may_match: Callable[[str], bool]
+    rules: tuple[Rule, ...]
+
+
+class KindKey(str):
+    """A kind, as a dictionary key that also knows where it was found.
+
+    Attributes:
+        spans: Start and end of every finding of this kind, in order.
+    """
+
+    spans: tuple[Span, ...]
+
+    def __new__(cls, kind: str, spans: Iterable[Span] = ()) -> KindKey:
+        key = super().__new__(cls, kind)
+        key.spans = tuple(spans)
+        return key
+
+    def __getnewargs__(self) -> tuple[str, tuple[Span, ...]]:  # type: ignore[override]
+        return str(self), self.spans
+
+    @property
+    def kind(self) -> str:
+        """The kind as a plain `str`."""
+        return str(self)
+
+    @property
+    def span(self) -> Span:
+        """Start and end of the first finding of this kind."""
+        return self.spans[0]
+
+
+class KindCounts(dict[str, int]):
+    """Findings counted by kind: equal to a plain dict; iterating gives `KindKey`s."""
+
+
+def find(text: str, groups: Sequence[RuleGroup]) -> list[Finding]:
+    """Return the findings in `text` in order; they never overlap. Not a `str`: none."""
+    if not isinstance(text, str):
+        return []
+    found: list[tuple[Span, str]] = []
+    for _ in range(_MAX_ROUNDS):
+        before = len(found)
+        for group in groups:
+            if not group.may_match(text):
+                continue
+            for rule in group.rules:
+                spans = list(rule.spans(text))
+                if spans:
+                    found += [(span, rule.kind) for span in spans]
+                    text = _blank_out(text, spans)
+        if len(found) == before:
+            break
+    return [Finding(kind, span) for span, kind in sorted(found)]
+
+
+def count(findings: Sequence[Finding]) -> KindCounts:
+    """Count findings by kind, in order of first appearance."""
+    spans: dict[str, list[Span]] = {}
+    for finding in findings:
+        spans.setdefault(finding.kind, []).append(finding.span)
+    return KindCounts({KindKey(kind, places): len(places) for kind, places in spans.items()})
+
+
+def mask(text: str, findings: Sequence[Finding], replacement: str) -> str:
+    """Return `text` with every finding replaced."""
+    pieces: list[str] = []
+    end = 0
+    for finding in findings:
+        pieces += [text[end : finding.span[0]], replacement]
+        end = finding.span[1]
+    return "".join([*pieces, text[end:]])
+
+
+def plain_counts(counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts as a dict of plain strings."""
+    return {str(kind): number for kind, number in counts.items()}
+
+
+def _blank_out(text: str, spans: Sequence[Span]) -> str:
+    pieces: list[str] = []
+    end = 0
+    for start, stop in spans:
+        pieces += [text[end:start], "[", _BLANK * (stop - start - 2), "]"]
+        end = stop
+    return "".join([*pieces, text[end:]])

@@ -1,0 +1,173 @@
+"""What can be known to be wrong before anything is loaded or written."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forgelm._core import is_installed
+from forgelm.data import check_source
+from forgelm.errors import ConfigError, OptionalDependencyError
+
+if TYPE_CHECKING:
+    from forgelm.config import ForgeConfig
+
+__all__ = ["check_before_loading", "check_fit", "check_model_path", "require_train_extra"]
+
+logger = logging.getLogger(__name__)
+
+Issue = tuple[str, str]
+
+_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+
+# Keys of the schema that this release cannot honour, and when they ask for something.
+_NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
+    ("training.trainer_type", lambda value: value != "sft"),
+    ("lora.method", lambda value: value == "pissa"),
+    ("lora.task_type", lambda value: value != "CAUSAL_LM"),
+    ("model.backend", lambda value: value != "transformers"),
+    ("model.moe", bool),
+    ("model.multimodal.enabled", bool),
+    ("training.galore_enabled", bool),
+    ("training.rope_scaling", bool),
+    ("training.sliding_window_attention", bool),
+    ("training.oom_recovery", bool),
+    ("distributed.strategy", bool),
+    ("merge.enabled", bool),
+    ("synthetic.enabled", bool),
+    ("monitoring.enabled", bool),
+    ("evaluation.auto_revert", bool),
+    ("evaluation.require_human_approval", bool),
+    ("evaluation.benchmark.enabled", bool),
+    ("evaluation.safety.enabled", bool),
+    ("evaluation.llm_judge.enabled", bool),
+    ("webhook.url", bool),
+    ("webhook.url_env", bool),
+    ("retention.enforce", lambda value: value != "log_only"),
+    ("pipeline", bool),
+)
+# Declarations: they change nothing in a run, and the documents they belong to come later.
+_DECLARATIONS = ("compliance", "risk_assessment", "retention", "data.governance")
+
+
+def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool) -> None:
+    """Look for everything that is wrong with a run before time is spent on it.
+
+    Raises:
+        ConfigError: Every problem found, each with its key and the next step.
+        OptionalDependencyError: The `train` extra is not installed.
+    """
+    issues = [*_unsupported(config), *_output_issues(config)]
+    if not has_model:
+        issues += _model_issues(config)
+    if not has_data:
+        issues += _data_issues(config)
+    if issues:
+        raise ConfigError(issues=issues)
+    require_train_extra()
+    declared = [path for path in _DECLARATIONS if _value(config, path) is not None]
+    if declared:
+        logger.warning("recorded, but no document is written from it yet: %s", ", ".join(declared))
+
+
+def check_model_path(config: ForgeConfig) -> None:
+    """Raise ConfigError when `model.name_or_path` is a path and no model is there."""
+    issues = list(_model_issues(config))
+    if issues:
+        raise ConfigError(issues=issues)
+
+
+def check_fit(model: Any, tokenizer: Any, longest_tokens: int) -> None:
+    """Look for what would fail, or silently learn nonsense, deep inside the model.
+
+    Raises:
+        ConfigError: The tokenizer has tokens that the model lacks, or rows are longer than the
+            model's positions (`longest_tokens`).
+    """
+    issues = []
+    table = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > table:
+        issues.append(
+            (
+                "model.name_or_path",
+                f"the tokenizer has {len(tokenizer)} tokens and the model only {table}; "
+                "use the tokenizer that belongs to the model",
+            )
+        )
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if positions and longest_tokens > positions:
+        issues.append(
+            (
+                "model.max_length",
+                f"rows are up to {longest_tokens} tokens long and the model takes "
+                f"{positions}; set max_length to {positions} or less",
+            )
+        )
+    if issues:
+        raise ConfigError(issues=issues)
+
+
+def require_train_extra() -> None:
+    """Raise OptionalDependencyError for the first package of the `train` extra that is missing."""
+    for package in _PACKAGES:
+        if not is_installed(package):
+            raise OptionalDependencyError(package, extra="train", feature="Training")
+
+
+def _unsupported(config: ForgeConfig) -> Iterator[Issue]:
+    for path, asks in _NOT_YET:
+        value = _value(config, path)
+        if value is not None and asks(value):
+            shown = f" ({value!r})" if isinstance(value, str | bool) and "url" not in path else ""
+            yield path, f"not supported by this release yet{shown}; leave it out"
+
+
+def _output_issues(config: ForgeConfig) -> Iterator[Issue]:
+    name = config.training.final_model_dir
+    if Path(name).name != name or name in {".", ".."}:
+        yield "training.final_model_dir", "must be the plain name of a folder inside output_dir"
+    folder = Path(config.training.output_dir).expanduser().absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        yield "training.output_dir", f"{existing} is a file, not a folder; choose another path"
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield "training.output_dir", f"{existing} cannot be written; choose another or its rights"
+
+
+def _model_issues(config: ForgeConfig) -> Iterator[Issue]:
+    name = config.model.name_or_path
+    path = Path(name).expanduser()
+    problem = None
+    if path.is_dir():
+        if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
+            problem = f"{name!r} is an adapter; give the model it was trained on"
+        elif not (path / "config.json").is_file():
+            problem = f"the folder {name!r} has no config.json, so it holds no model"
+    elif path.exists():
+        problem = f"{name!r} is a file; give the folder of a model"
+    elif not _HUB_NAME.fullmatch(name):
+        problem = f"there is no folder {name!r} (seen from {Path.cwd()}); correct the path"
+    if problem:
+        yield "model.name_or_path", problem
+
+
+def _data_issues(config: ForgeConfig) -> Iterator[Issue]:
+    named = [("data.dataset_name_or_path", config.data.dataset_name_or_path)]
+    for index, name in enumerate(config.data.extra_datasets or []):
+        named.append((f"data.extra_datasets[{index}]", name))
+    for key, name in named:
+        problem = check_source(name)
+        if problem:
+            yield key, problem
+
+
+def _value(config: ForgeConfig, path: str) -> Any:
+    value: Any = config
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value

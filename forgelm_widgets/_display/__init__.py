@@ -1,0 +1,5 @@
+"""How the public results show themselves: each becomes a card, and a card has three faces."""
+
+from forgelm_widgets._display._bundle import CARDS, bundle
+
+__all__ = ["CARDS", "bundle"]

@@ -1,0 +1,154 @@
+"""An audit report as a card: the verdict in a sentence, then what was found and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from forgelm_widgets._card import Bar, Card, Figure, Mark, Table, Text
+from forgelm_widgets._text import count, plural
+
+if TYPE_CHECKING:
+    from forgelm import AuditReport
+
+__all__ = ["audit_report_card"]
+
+_TIERS = ("critical", "high", "medium", "low")
+
+
+def audit_report_card(report: AuditReport) -> Card:
+    """Return what an audit found as a card; kinds and counts only, never a value."""
+    leaks = list(_leaks(report.cross_split_overlap))
+    leaked = sum(min(rows) for _, rows, _ in leaks)
+    return Card(
+        kind="audit-report",
+        label=f"Data audit of {report.source_input}",
+        mark=_mark(report, leaked),
+        headline=_headline(report, leaked),
+        figures=[
+            Figure(count(report.total_samples), "rows"),
+            Figure(count(sum(report.pii_summary.values())), "personal data"),
+            Figure(count(sum(report.secrets_summary.values())), "secrets"),
+            Figure(count(report.duplicate_count), "near-duplicate pairs"),
+            Figure(count(leaked), "rows in two splits"),
+        ],
+        bars=list(_bars(report)),
+        picture_text="Findings by kind: "
+        + ", ".join(f"{bar.name} {count(bar.count)} {bar.tier}" for bar in _bars(report)),
+        tables=list(_tables(report, leaks)),
+        texts=[Text("Notes", list(map(str, report.notes)))] if report.notes else [],
+    )
+
+
+def _by_type(report: AuditReport) -> Iterator[tuple[str, int, str]]:
+    """Yield kind, count and tier of personal data, worst tier first, then most frequent."""
+    tiers = report.pii_severity.get("by_type", {})
+    found = [
+        (kind, number, str(tiers.get(kind, {}).get("tier", "")))
+        for kind, number in report.pii_summary.items()
+    ]
+    rank = {tier: place for place, tier in enumerate(_TIERS)}
+    yield from sorted(found, key=lambda row: (rank.get(row[2], len(_TIERS)), -row[1], row[0]))
+
+
+def _leaks(overlap: Mapping[str, Any]) -> Iterator[tuple[list[str], list[int], list[float]]]:
+    """Yield the names, leaked rows and leak rates of each pair of splits that share rows."""
+    for pair in overlap.get("pairs", {}).values():
+        prefix = "leaked_rows_in_"
+        names = [key.removeprefix(prefix) for key in pair if key.startswith(prefix)]
+        rows = [int(pair[prefix + name]) for name in names]
+        if any(rows):
+            yield names, rows, [float(pair.get(f"leak_rate_{name}", 0.0)) for name in names]
+
+
+def _mark(report: AuditReport, leaked: int) -> Mark:
+    if report.secrets_summary or report.pii_severity.get("worst_tier") in {"critical", "high"}:
+        return "bad"
+    unreadable = any(map(_unreadable, report.splits.values()))
+    found = report.pii_summary or report.duplicate_count or leaked or unreadable
+    return "attention" if found or not report.total_samples else "ok"
+
+
+def _headline(report: AuditReport, leaked: int) -> str:
+    if not report.total_samples:
+        return "No rows were read"
+    personal = sum(report.pii_summary.values())
+    worst = report.pii_severity.get("worst_tier")
+    secrets = sum(report.secrets_summary.values())
+    found = [
+        f"{plural(personal, 'piece')} of personal data" + (f" (worst tier: {worst})" * bool(worst))
+        if personal
+        else "",
+        plural(secrets, "secret") if secrets else "",
+        plural(report.duplicate_count, "near-duplicate pair") if report.duplicate_count else "",
+        f"{plural(leaked, 'row')} shared between splits" if leaked else "",
+    ]
+    unreadable = sum(map(_unreadable, report.splits.values()))
+    found += [f"{plural(unreadable, 'line')} that cannot be read"] if unreadable else []
+    words = [text for text in found if text]
+    rows = plural(report.total_samples, "row")
+    if not words:
+        return f"Nothing found in {rows}"
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"Found {listed} in {rows}"
+
+
+def _bars(report: AuditReport) -> Iterator[Bar]:
+    yield from (Bar(kind, n, "secret") for kind, n in sorted(report.secrets_summary.items()))
+    yield from (Bar(kind, number, tier) for kind, number, tier in _by_type(report))
+
+
+def _tables(report: AuditReport, leaks: list[Any]) -> Iterator[Table]:
+    yield Table(
+        "Splits",
+        ("Split", "Rows", "Median length", "95th percentile", "Empty", "Unreadable"),
+        [_split_row(name, split) for name, split in report.splits.items()],
+    )
+    if report.pii_summary:
+        yield Table("Personal data", ("Kind", "Tier", "Found"), _pii_rows(report))
+    if report.secrets_summary:
+        rows = sorted(report.secrets_summary.items(), key=lambda row: (-row[1], row[0]))
+        yield Table("Secrets", ("Kind", "Found"), rows)
+    pairs = report.near_duplicate_summary.get("pairs_per_split", {})
+    if any(pairs.values()):
+        yield Table("Near duplicates", ("Split", "Pairs"), list(pairs.items()))
+    if leaks:
+        yield Table(
+            "Rows shared between splits",
+            ("Split", "also in", "Rows", "Share"),
+            [row for names, rows, rates in leaks for row in _leak_rows(names, rows, rates)],
+        )
+    checks = report.quality_summary.get("by_check", {})
+    if checks:
+        yield Table("Quality checks", ("Check", "Rows flagged"), list(checks.items()), folded=True)
+
+
+def _pii_rows(report: AuditReport) -> list[tuple[str, str, int]]:
+    return [(kind, tier, number) for kind, number, tier in _by_type(report)]
+
+
+def _split_row(name: str, split: Mapping[str, Any]) -> tuple[str | int | None, ...]:
+    lengths = split.get("text_length") or {}
+    return (
+        name,
+        int(split.get("sample_count", 0)),
+        _characters(lengths.get("p50")),
+        _characters(lengths.get("p95")),
+        int(split.get("null_or_empty_count", 0)),
+        _unreadable(split),
+    )
+
+
+def _unreadable(split: Mapping[str, Any]) -> int:
+    return sum(int(split.get(key, 0)) for key in ("parse_errors", "decode_errors", "non_object_rows"))
+
+
+def _characters(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f} chars"
+
+
+def _leak_rows(
+    names: list[str], rows: list[int], rates: list[float]
+) -> Iterator[tuple[str, str, int, str]]:
+    for name, other, shared, rate in zip(names, reversed(names), rows, rates, strict=True):
+        yield name, other, shared, f"{100 * rate:.1f} %"

@@ -1,0 +1,60 @@
+"""A configuration as a card: what it will do in a sentence, and the YAML that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from forgelm_widgets._card import Card, Figure, Text
+from forgelm_widgets._text import count, plural
+
+if TYPE_CHECKING:
+    from forgelm import ForgeConfig
+
+__all__ = ["forge_config_card"]
+
+_METHODS = {
+    "sft": "supervised fine-tuning",
+    "dpo": "preference training (DPO)",
+    "simpo": "preference training (SimPO)",
+    "orpo": "preference training (ORPO)",
+    "kto": "preference training (KTO)",
+    "grpo": "reinforcement learning (GRPO)",
+}
+
+
+def forge_config_card(config: ForgeConfig) -> Card:
+    """Return what a configuration will do as a card; a secret shows only that it is set."""
+    import yaml
+
+    training, lora = config.training, config.lora
+    changed = config.model_dump(mode="json", exclude_defaults=True)
+    text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True, width=100)
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    return Card(
+        kind="forge-config",
+        label="Configuration",
+        mark="neutral",
+        headline=_headline(config),
+        figures=[
+            Figure(_length(training), "training length"),
+            Figure(count(batch), "rows a step, each device"),
+            Figure(f"{training.learning_rate:g}", "learning rate"),
+            Figure(f"{lora.method}, rank {lora.r}", "adapter"),
+            Figure(count(config.model.max_length), "tokens a row at most"),
+        ],
+        texts=[Text("What differs from the defaults", text.splitlines(), code=True, folded=False)],
+    )
+
+
+def _length(training: Any) -> str:
+    if training.max_steps > 0:
+        return plural(training.max_steps, "step")
+    return plural(training.num_train_epochs, "epoch")
+
+
+def _headline(config: ForgeConfig) -> str:
+    kind = config.training.trainer_type
+    return (
+        f"Trains {config.model.name_or_path} on {config.data.dataset_name_or_path} "
+        f"by {_METHODS.get(kind, kind)}, into {config.training.output_dir}"
+    )

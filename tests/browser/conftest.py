@@ -1,0 +1,236 @@
+"""A real Chromium, bare or in front of a real JupyterLab; nothing leaves this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+    "--font-render-hinting=none",
+)
+_NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+_FOLDERS = (
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "IPYTHONDIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Give a Chromium for the whole session; without one, CI fails and a laptop skips."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        answer = pytest.fail if os.environ.get("CI") else pytest.skip
+        answer("no Chromium on the path; install it to run the browser tests")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Tab:
+    """A browser page that remembers what it asked the outside world for and what it logged."""
+
+    page: Any
+    outside: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def new_tab(browser: Any) -> Iterator[Callable[..., Tab]]:
+    """Give a function that opens a fresh page of a given width."""
+    contexts = []
+
+    def open_tab(width: int = 1280, height: int = 900, dark: bool = False) -> Tab:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        tab = Tab(context.new_page())
+        tab.page.on("request", lambda request: _note_outside(tab, request.url))
+        tab.page.on("pageerror", lambda error: tab.errors.append(str(error)))
+        return tab
+
+    yield open_tab
+    for context in contexts:
+        context.close()
+
+
+def _note_outside(tab: Tab, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"data", "blob", "about", "file"} and parts.hostname != "127.0.0.1":
+        tab.outside.append(url)
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """Give the folder for pictures: FORGELM_SCREENSHOTS when set, else a temporary one."""
+    folder = Path(os.environ.get("FORGELM_SCREENSHOTS") or tmp_path / "screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab."""
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Give a JupyterLab server with a home of its own, shared by the session."""
+    home = tmp_path_factory.mktemp("lab")
+    folders = {name: str(home / name.lower()) for name in _FOLDERS}
+    settings = Path(folders["JUPYTER_CONFIG_DIR"]) / "labconfig"
+    settings.mkdir(parents=True)
+    (settings / "default_setting_overrides.json").write_text(json.dumps(_NO_NEWS), "utf-8")
+    folder = home / "notebooks"
+    folder.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={folder}"]
+    command += ["--IdentityProvider.token=", "--ServerApp.password="]
+    command += ["--ServerApp.disable_check_xsrf=True", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with open(home / "server.log", "wb") as log:
+        environment = {**os.environ, **folders, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_for(url, server, home / "server.log")
+        yield Lab(url, folder)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and server.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/api", timeout=5):
+            return
+        time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text('utf-8')[-3000:]}")
+
+
+_RUN_ALL = "() => { window.done = false; jupyterapp.commands.execute('notebook:run-all-cells')" + (
+    ".finally(() => { window.done = true }); }"
+)
+_PANEL = """[...jupyterapp.shell.widgets('main')].find(
+    (w) => w.sessionContext && w.content?.widgets)"""
+_EVALUATE = f"""async (expression) => {{
+    const kernel = ({_PANEL}).sessionContext.session.kernel;
+    const future = kernel.requestExecute({{code: '', silent: true, store_history: false,
+        user_expressions: {{v: expression}}}});
+    const reply = await future.done;
+    return reply.content.user_expressions.v.data?.['text/plain'] ?? null;
+}}"""
+
+
+@dataclass
+class OpenNotebook:
+    """A notebook open in JupyterLab."""
+
+    tab: Tab
+    path: Path
+
+    @property
+    def page(self) -> Any:
+        """The browser page, for locators and screenshots."""
+        return self.tab.page
+
+    def start(self) -> None:
+        """Run all cells, and come back at once."""
+        self.page.evaluate(_RUN_ALL)
+
+    def wait(self, timeout_s: float = 300) -> None:
+        """Wait until `start()` has run every cell."""
+        self.page.wait_for_function("window.done === true", timeout=1000 * timeout_s)
+
+    def run_all(self, timeout_s: float = 300) -> None:
+        """Run all cells to the end."""
+        self.start()
+        self.wait(timeout_s)
+
+    def kernel_value(self, expression: str) -> str | None:
+        """Return the repr of an expression in the notebook's kernel."""
+        value: str | None = self.page.evaluate(_EVALUATE, expression)
+        return value
+
+    def save(self) -> dict[str, Any]:
+        """Save the notebook; return what then lies on disk."""
+        self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+        document: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
+        return document
+
+    def fit(self) -> None:
+        """Make the window tall enough for the whole notebook, so that one picture shows it."""
+        height = self.page.evaluate(
+            f"() => {{ const n = ({_PANEL}).content.node;"
+            "return (n.querySelector('.jp-WindowedPanel-outer') ?? n).scrollHeight }"
+        )
+        width = self.page.viewport_size["width"]
+        self.page.set_viewport_size({"width": width, "height": min(6000, int(height) + 160)})
+        self.page.wait_for_timeout(300)
+
+
+@pytest.fixture
+def open_notebook(
+    lab: Lab, new_tab: Callable[..., Tab], request: pytest.FixtureRequest
+) -> Callable[..., OpenNotebook]:
+    """Give a function that opens a copy of a notebook file in JupyterLab."""
+
+    def opened(path: Path, *, width: int = 1280, dark: bool = False) -> OpenNotebook:
+        name = f"{request.node.name.translate(str.maketrans('[]/', '---'))[:60]}-{path.name}"
+        copy = lab.folder / name
+        document = json.loads(path.read_text("utf-8"))
+        # Without it JupyterLab asks for a kernel and waits.
+        document["metadata"].setdefault("kernelspec", {"name": "python3", "display_name": "Python"})
+        copy.write_text(json.dumps(document), "utf-8")
+        tab = new_tab(width)
+        tab.page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        tab.page.wait_for_function("window.jupyterapp !== undefined")
+        tab.page.evaluate("() => jupyterapp.restored")
+        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        tab.page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
+        )
+        tab.page.evaluate("() => jupyterapp.shell.collapseLeft()")
+        tab.page.wait_for_function(f"({_PANEL})?.sessionContext.session?.kernel?.status === 'idle'")
+        return OpenNotebook(tab, copy)
+
+    return opened
