@@ -72,6 +72,29 @@ class TrainResult:
     def __post_init__(self, run_dir: str | None) -> None:
         self._output_dir = run_dir
 
+    def __str__(self) -> str:
+        losses = [self.metrics.get("baseline_eval_loss"), self._final_loss()]
+        lines = {
+            "loss": " -> ".join(f"{loss:.3f}" for loss in losses if loss is not None),
+            "final model": self.final_model_path,
+            "checkpoint": self.last_checkpoint,
+            "run": f"{self.run_id} in {self.output_dir}" if self.run_id else None,
+        }
+        head = f"Training {self._outcome()}" + (f": {self.error}" if self.error else "")
+        return "\n".join(
+            [head, *(f"  {name:<12} {value}" for name, value in lines.items() if value)]
+        )
+
+    def _final_loss(self) -> float | None:
+        return self.metrics.get("eval_loss", self.metrics.get("train_loss"))
+
+    def _outcome(self) -> str:
+        if self.awaiting_approval:
+            return "awaits approval"
+        if self.success:
+            return "succeeded"
+        return "ended early" if self.stopped else "failed"
+
     @property
     def output_dir(self) -> str | None:
         """The run directory: log, metrics, checkpoints and the final model lie in it."""

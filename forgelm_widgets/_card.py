@@ -18,6 +18,7 @@ Cell = str | int | float | None
 # Rows a table, characters a cell; the next pair is tried while the card is over its budget.
 _LIMITS = ((40, 240), (15, 120), (5, 60), (2, 30))
 _BUDGET_CHARS = 60_000
+_BARS = 12
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,11 @@ class Card:
 
         return replace(
             self,
+            label=short(self.label),
             headline=clean(self.headline, 3 * cell),
             picture_text=short(self.picture_text),
             figures=[Figure(short(item.value), short(item.label)) for item in self.figures[:12]],
-            bars=[replace(bar, name=clean(bar.name, 40)) for bar in self.bars],
+            bars=[replace(bar, name=clean(bar.name, 40)) for bar in self.bars[:_BARS]],
             tables=[_bounded_table(table, rows, cell) for table in self.tables[:12]],
             texts=[_bounded_text(text, rows, cell) for text in self.texts[:12]],
         )

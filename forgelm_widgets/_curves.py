@@ -52,13 +52,17 @@ class RunCurves:
         points: Flat arrays of step and value in turn, for "loss", "smooth" and "eval_loss";
             values that are not finite are counted in `status()` instead.
         state: Where the run stands.
+        message: Why it stops, stopped or failed, or why a gate rejected it.
     """
 
     def __init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
         self.events: list[ProgressEvent] = []
         self.points: dict[str, array[float]] = {name: array("f") for name in SERIES}
         self.state: RunState = "starting"
-        self._message: str | None = None
+        self.message: str | None = None
         self._latest: dict[str, float] = {}
         self._begin: ProgressEvent | None = None
         self._first_log: ProgressEvent | None = None
@@ -75,25 +79,32 @@ class RunCurves:
         return curves
 
     def add(self, event: ProgressEvent) -> None:
-        """Take in the next event of the run."""
+        """Take in the next event; the first one of another run begins everything anew."""
+        if self.events and event.run_id != self.events[-1].run_id:
+            self._clear()
         self.events.append(event)
         if event.kind == "train_begin":
             self._start(event)
         elif event.kind == "stopping":
-            self.state, self._message = "stopping", event.message
+            self.state, self.message = "stopping", event.message
         elif event.kind == "failed":
-            self.state, self._message = "failed", event.message
+            self.state, self.message = "failed", event.message
         elif event.kind == "train_end":
             self.state = "stopped" if self.state == "stopping" else "finished"
-        elif event.kind == "log" and self._first_log is None:
-            self._first_log = event
-        for name in _SHOWN_METRICS:
-            if name in event.metrics:
-                self._measure(name, event.step, float(event.metrics[name]))
+            self.message = event.message
+        elif event.kind in {"log", "evaluate"}:
+            self._first_log = self._first_log or (event if event.kind == "log" else None)
+            for name in _SHOWN_METRICS:
+                if name in event.metrics:
+                    self._measure(name, event.step, float(event.metrics[name]))
+
+    def cut_off(self, reason: str) -> None:
+        """Take note that the run will not say anything more."""
+        self.state, self.message = "failed", reason
 
     def _start(self, event: ProgressEvent) -> None:
         """Begin, or begin again: steps after the one it resumes from will come once more."""
-        self.state, self._message = "running", None
+        self.state, self.message = "running", None
         self._begin, self._first_log = event, None
         for points in self.points.values():
             while points and points[-2] > event.step:
@@ -130,16 +141,19 @@ class RunCurves:
 
     def headline(self) -> str:
         """Return in one sentence where the run stands."""
-        if not self.events or self.state == "starting":
-            return "Waiting for the first step"
+        reason = f": {self.message}" if self.message else ""
+        if not self.events:
+            return (
+                f"Ended before the first step{reason}" if reason else "Waiting for the first step"
+            )
         last = self.events[-1]
         done = f"step {count(last.step)} of {count(last.max_steps)}"
-        reason = f": {self._message}" if self._message else ""
         return {
+            "starting": "Waiting for the first step",
             "running": f"Running: {done}, epoch {last.epoch:.2f}",
             "stopping": f"Stopping at the end of {done}{reason}",
-            "stopped": f"Stopped on request after {done}{reason}",
-            "finished": f"Finished: {done}",
+            "stopped": f"Stopped on request at {done}{reason}",
+            "finished": f"Finished at {done}{reason}",
             "failed": f"Failed at {done}{reason}",
         }[self.state]
 

@@ -25,7 +25,7 @@ _COLOURS: dict[Mark, str] = {
 }
 _SYMBOLS: dict[Mark, str] = {"ok": "✓", "attention": "!", "bad": "✕", "neutral": "›"}
 _RULE = "1px solid rgba(128,128,128,0.3)"
-_CELL = "padding:3px 18px 3px 0;vertical-align:top;border:0"
+_CELL = "padding:3px 18px 3px 0"
 
 
 def card_html(card: Card) -> str:
@@ -86,14 +86,15 @@ def _table(table: Table) -> str:
         for column in range(len(table.head))
     ]
     head = "".join(
-        f'<th scope="col" style="{_CELL};{_side(right)};font-weight:500;opacity:0.75;white-space:nowrap">'
+        f'<th scope="col" style="{_CELL};{_side(right)};font-weight:500;opacity:0.75">'
         f"{escape(name)}</th>"
         for name, right in zip(table.head, numeric, strict=True)
     )
     body = "".join(_row(row, numeric) for row in table.rows)
     return (
         '<div style="overflow-x:auto;margin:0 0 12px"><table style="border-collapse:collapse;'
-        'margin:0;border:0;font-size:0.95em"><caption style="text-align:left;font-weight:600;'
+        'margin:0;border:0;white-space:nowrap;font-size:0.95em">'
+        '<caption style="text-align:left;font-weight:600;'
         f'padding:2px 0;caption-side:top;color:inherit">{escape(table.caption)}</caption>'
         f'<thead style="border:0"><tr style="border-bottom:{_RULE}">{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{_left_out(table.left_out, 'row')}</div>"
@@ -101,13 +102,13 @@ def _table(table: Table) -> str:
 
 
 def _row(row: Iterable[Cell], numeric: list[bool]) -> str:
-    cells = "".join(
-        f"<{'td' if column else 'th scope=' + chr(34) + 'row' + chr(34)} "
-        f'style="{_CELL};{_side(right)};font-weight:400;{_wrap(_cell(value))}">'
-        f"{escape(_cell(value))}</{'td' if column else 'th'}>"
-        for column, (value, right) in enumerate(zip(row, numeric, strict=True))
+    name, *cells = (
+        (escape(_cell(value)), f"{_CELL};{_side(right)}{_wrap(_cell(value))}")
+        for value, right in zip(row, numeric, strict=True)
     )
-    return f'<tr style="background:none">{cells}</tr>'
+    head = f'<th scope="row" style="{name[1]};font-weight:400">{name[0]}</th>'
+    rest = "".join(f'<td style="{style}">{text}</td>' for text, style in cells)
+    return f'<tr style="background:none">{head}{rest}</tr>'
 
 
 def _cell(value: Cell) -> str:
@@ -119,8 +120,7 @@ def _cell(value: Cell) -> str:
 
 
 def _wrap(text: str) -> str:
-    short = len(text) <= 32
-    return "white-space:nowrap" if short else "min-width:180px;overflow-wrap:anywhere"
+    return "" if len(text) <= 32 else ";min-width:180px;white-space:normal;overflow-wrap:anywhere"
 
 
 def _side(right: bool) -> str:

@@ -12,8 +12,13 @@ __all__ = ["bars_svg", "curves_svg", "ticks"]
 
 _WIDTH = 520
 _INK = "#7d8590"
-_TIERS = {"secret": "#d1435b", "critical": "#d1435b", "high": "#bf6a14", "medium": "#3b82b8", "low": "#7d8590"}
-_MOST_BARS = 12
+_TIERS = {
+    "secret": "#d1435b",
+    "critical": "#d1435b",
+    "high": "#bf6a14",
+    "medium": "#3b82b8",
+    "low": "#7d8590",
+}
 
 # Name in the curves, name in the legend, colour, width, dashes.
 _LINES = (
@@ -35,27 +40,25 @@ def _svg(height: float, body: str) -> str:
 
 
 def _label(x: float, y: float, text: str, anchor: str = "start") -> str:
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
+    side = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    return f'<text x="{x:.0f}" y="{y:.0f}"{side}>{escape(text)}</text>'
 
 
 def bars_svg(bars: Sequence[Bar]) -> str:
     """Return horizontal bars in the order given, each with its count and tier in words."""
-    shown = bars[:_MOST_BARS]
-    most = max((bar.count for bar in shown), default=0) or 1
-    name_width = 14 + 7 * max((len(bar.name) for bar in shown), default=0)
+    most = max((bar.count for bar in bars), default=0) or 1
+    name_width = 14 + 7 * max((len(bar.name) for bar in bars), default=0)
     left = min(220.0, name_width)
     room = _WIDTH - left - 110
     body = ""
-    for row, bar in enumerate(shown):
+    for row, bar in enumerate(bars):
         y, length = 6 + 24 * row, max(2.0, room * bar.count / most)
         colour = _TIERS.get(bar.tier, _INK)
         words = f"{bar.count:,} {bar.tier}".strip()
         body += _label(left - 8, y + 13, bar.name, "end")
         body += f'<rect x="{left:g}" y="{y}" width="{length:.1f}" height="17" rx="2" '
         body += f'fill="{colour}"/>' + _label(left + length + 6, y + 13, words)
-    if len(bars) > _MOST_BARS:
-        body += _label(left, 6 + 24 * len(shown) + 13, f"and {len(bars) - _MOST_BARS} more kinds")
-    return _svg(12 + 24 * (len(shown) + (len(bars) > _MOST_BARS)), body)
+    return _svg(12 + 24 * len(bars), body)
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:
@@ -87,11 +90,10 @@ def curves_svg(curves: _Curves) -> str:
         across = (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
         return _LEFT + across, _TOP + (y_high - y) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
 
-    body = ""
-    for value in ticks(y_low, y_high, 4):
-        y = place(x_low, value)[1]
-        body += f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_INK}" opacity="0.25"/>'
-        body += _label(_LEFT - 6, y + 4, f"{value:g}", "end")
+    heights = [(value, place(x_low, value)[1]) for value in ticks(y_low, y_high, 5)]
+    grid = "".join(f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" for _, y in heights)
+    body = f'<path d="{grid}" stroke="{_INK}" opacity="0.25"/>'
+    body += "".join(_label(_LEFT - 6, y + 4, f"{value:g}", "end") for value, y in heights)
     for value in ticks(x_low, x_high, 6):
         body += _label(place(value, y_low)[0], _HEIGHT - _BOTTOM + 15, f"{value:g}", "middle")
     body += _label((_LEFT + _WIDTH) / 2, _HEIGHT - 3, "step", "middle") + _label(0, 14, "loss")

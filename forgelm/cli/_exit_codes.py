@@ -12,7 +12,7 @@ from forgelm.errors import ConfigError, DataError, OptionalDependencyError
 if TYPE_CHECKING:
     from forgelm.results import TrainResult
 
-__all__ = ["ExitCode", "exit_code_of_error", "exit_code_of_training"]
+__all__ = ["ExitCode", "exit_code_of_error", "exit_code_of_training", "is_bad_argument"]
 
 
 class ExitCode(IntEnum):
@@ -42,7 +42,13 @@ _INPUT_ERRORS = (
 
 def exit_code_of_error(error: BaseException) -> ExitCode:
     """Return INPUT for what the user can put right in the call, RUNTIME for all else."""
-    return ExitCode.INPUT if isinstance(error, _INPUT_ERRORS) else ExitCode.RUNTIME
+    is_input = isinstance(error, _INPUT_ERRORS) or is_bad_argument(error)
+    return ExitCode.INPUT if is_input else ExitCode.RUNTIME
+
+
+def is_bad_argument(error: BaseException) -> bool:
+    """Tell a plain ValueError, which public functions raise for arguments out of bounds."""
+    return type(error) is ValueError
 
 
 def exit_code_of_training(result: TrainResult) -> ExitCode:

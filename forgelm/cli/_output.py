@@ -9,24 +9,38 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
 from forgelm._core import json_safe
-from forgelm.cli._exit_codes import ExitCode, exit_code_of_error
+from forgelm.cli._exit_codes import ExitCode, exit_code_of_error, is_bad_argument
 from forgelm.errors import ConfigError, ForgeError
 
-__all__ = ["ForgeCommand", "Presentation", "Session", "present_error", "shared_options", "write"]
+__all__ = [
+    "ForgeCommand",
+    "Presentation",
+    "Session",
+    "listed",
+    "present_error",
+    "shared_options",
+    "shown",
+    "write",
+]
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """What one call says: a text for people, a document for programs, a code for the shell."""
+    """What one call says: a text for people, a document for programs, a code for the shell.
+
+    An error is told in place of a result: as text on stderr, as JSON on stdout like any other.
+    """
 
     text: str
     document: Mapping[str, Any]
     exit_code: ExitCode = ExitCode.SUCCESS
+    is_error: bool = False
 
 
 @dataclass
@@ -78,6 +92,18 @@ class ForgeCommand(click.Command):
         return result
 
 
+def listed(counts: Mapping[str, int]) -> str:
+    """Return `{"email": 8, "phone": 6}` as "email 8, phone 6", and "none" where all are zero."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as seen from here, where it lies below."""
+    here = Path.cwd()
+    place = Path(path)
+    return str(place.relative_to(here) if place.is_relative_to(here) else place)
+
+
 def present_error(error: BaseException) -> Presentation:
     """Return one clear message for `error`; a traceback is never part of it."""
     message = _message(error)
@@ -85,37 +111,41 @@ def present_error(error: BaseException) -> Presentation:
     if isinstance(error, ConfigError):
         document["issues"] = error.errors()
     code = exit_code_of_error(error)
-    return Presentation(f"error: {message}", {"error": document, "exit_code": int(code)}, code)
+    return Presentation(
+        f"error: {message}", {"error": document, "exit_code": int(code)}, code, is_error=True
+    )
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, ForgeError):
+    if isinstance(error, ForgeError) or is_bad_argument(error):
         return str(error)
     if isinstance(error, click.UsageError):
         help_of = error.ctx.command_path if error.ctx else "forgelm"
         return f"{error.format_message()} Try '{help_of} --help'."
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return "Stopped before there was anything to keep."
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}. Check the path and who may use it."
+        return "stopped at once; whatever was saved before stays where it is."
+    if isinstance(error, OSError) and error.filename is not None and error.errno is not None:
+        said = error.strerror == os.strerror(error.errno)
+        hint = ". Check the path and who may use it." if said else ""
+        return f"{error.filename}: {error.strerror}{hint}"
     return f"unexpected {type(error).__name__}: {error}. Repeat with --debug for the traceback."
 
 
-def write(presentation: Presentation, *, as_json: bool) -> None:
-    """Print a presentation: a result to stdout, an error's text to stderr.
+def write(presentation: Presentation, *, as_json: bool) -> ExitCode:
+    """Print a presentation, a result to stdout and an error's text to stderr; return its code.
 
-    A reader that went away (`| head`) is not an error.
+    A reader that went away (`| head`) is not an error; a full disk behind stdout is.
     """
-    failed = as_json is False and "error" in presentation.document
+    text = presentation.text
     if as_json:
         text = json.dumps(json_safe(presentation.document), ensure_ascii=False, allow_nan=False)
-    else:
-        text = presentation.text
     try:
-        click.echo(text, err=failed)
+        click.echo(text, err=presentation.is_error and not as_json)
         sys.stdout.flush()
     except OSError as error:
-        if error.errno != errno.EPIPE:
-            raise
         # The interpreter flushes stdout once more on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:
+            click.echo(present_error(error).text, err=True)
+            return ExitCode.RUNTIME
+    return presentation.exit_code

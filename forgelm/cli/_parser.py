@@ -62,8 +62,7 @@ def run(arguments: Sequence[str]) -> int:
         session.presentation = present_error(error)
     if session.presentation is None:
         return 0
-    write(session.presentation, as_json=_asks_for_json(arguments))
-    return int(session.presentation.exit_code)
+    return int(write(session.presentation, as_json=_asks_for_json(arguments)))
 
 
 def _asks_for_json(arguments: Sequence[str]) -> bool:

@@ -72,13 +72,14 @@ def create_durably(path: Path, data: bytes) -> None:
     """
     descriptor = open_regular(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        write_at(descriptor, data, 0)
-        os.fsync(descriptor)
+        try:
+            write_at(descriptor, data, 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except BaseException:
-        os.close(descriptor)
         path.unlink(missing_ok=True)
         raise
-    os.close(descriptor)
 
 
 def write_replacing(path: Path, data: bytes) -> None:

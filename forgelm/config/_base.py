@@ -127,9 +127,7 @@ Line = Annotated[str, AfterValidator(_single_line)]
 """One line, or empty."""
 Name = Annotated[str, AfterValidator(_not_empty), AfterValidator(_single_line)]
 """A name or a path: one line, never blank."""
-Url = Annotated[
-    Line, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})
-]
+Url = Annotated[Line, AfterValidator(_url), WithJsonSchema({"type": "string", "format": "uri"})]
 """An http address without credentials, or empty."""
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 """A token or key, masked wherever it is shown."""
@@ -167,13 +165,7 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _accept_paths_and_numpy(cls, value: Any) -> Any:
-        if isinstance(value, os.PathLike):
-            return os.fspath(value)
-        if isinstance(value, int | float):
-            return value
-        if isinstance(value, numbers.Integral):
-            return int(value)
-        return float(value) if isinstance(value, numbers.Real) else value
+        return [_python(item) for item in value] if type(value) is list else _python(value)
 
     @field_validator("*", mode="after")
     @classmethod
@@ -222,12 +214,24 @@ class Section(BaseModel):
                 raise
 
 
+def _python(value: Any) -> Any:
+    """Return a path as text and a number of numpy as Python's own."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
 def _plain(value: Any, depth: int) -> Any:
     """Return `value`, copied, when YAML and JSON can hold it exactly."""
+    value = _python(value)
     if isinstance(value, str):
         if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n\r" for c in value):
             raise _refuse("has a control character in it; remove it")
-        return value
+        return str.__str__(value)
     if isinstance(value, int):
         if abs(value) >= 2**63:
             raise _refuse("is too large a number")

@@ -58,8 +58,8 @@ class DataConfig(Section):
     )
     mix_ratio: list[Annotated[float, Field(ge=0)]] | None = Field(
         None,
-        description="One weight for each data set, the first data set's first. `[2, 1]` takes "
-        "two rows of the first for each row of the second.",
+        description="One weight for each data set, the first data set's first. `[2, 1]` adds half "
+        "as many rows of the second as the first has.",
         json_schema_extra=form("Data"),
     )
     shuffle: bool = Field(
@@ -69,7 +69,7 @@ class DataConfig(Section):
     )
     clean_text: bool = Field(
         True,
-        description="Removes blanks at the ends of a text and characters nobody can see. Line "
+        description="Removes characters nobody can see and blanks at the end of a text. Line "
         "breaks and indentation stay as they are.",
         json_schema_extra=form("Data"),
     )
@@ -97,8 +97,9 @@ class DataConfig(Section):
                 "dataset_name_or_path and one for each of extra_datasets",
                 reads,
             )
-        elif not any(self.mix_ratio):
-            yield Problem("mix_ratio", "has only zeros; give one weight above 0", reads)
+        elif self.mix_ratio[0] == 0:
+            text = "starts with 0; the first data set is always used, so give it a weight above 0"
+            yield Problem("mix_ratio", text, reads)
 
 
 class AuthConfig(Section):

@@ -15,6 +15,9 @@ from forgelm.errors import ConfigError
 __all__ = ["load_config", "parse_config"]
 
 _MAX_BYTES = 1_000_000
+_TOO_LARGE = f"is larger than {_MAX_BYTES:,} bytes; no configuration is"
+_SHOWN = 100
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows: read line ends as they are
 _MINIMUM = "write at least the blocks model, lora, training and data"
 
 
@@ -25,7 +28,7 @@ def load_config(path: str | os.PathLike[str]) -> ForgeConfig:
         ConfigError: The file cannot be read or is not a valid configuration. Every problem is
             listed, with its line and column.
     """
-    source = os.fspath(path)
+    source = os.fsdecode(path)
     data = _read_bounded(source)
     try:
         text = data.decode("utf-8-sig")
@@ -61,7 +64,7 @@ def parse_config(text: str, *, source: str | None = None) -> ForgeConfig:
         problem = f"character {error.start} is half of a surrogate pair; remove it"
         raise _unreadable(source, problem) from None
     if size > _MAX_BYTES:
-        raise _unreadable(source, f"is larger than {_MAX_BYTES:,} bytes; no configuration is")
+        raise _unreadable(source, _TOO_LARGE)
     try:
         root, findings = read_tree(text)
     except UnreadableError as problem:
@@ -101,7 +104,9 @@ def _located(findings: list[Finding], source: str | None) -> ConfigError:
         issues.append(Issue(loc, kind, f"{where}: {text}"))
         lines.append(f"  {where}: {f'{dotted(loc)}: ' if loc else ''}{text}")
     count = f"{len(kept)} problem{'s' if len(kept) != 1 else ''}"
-    message = "\n".join([f"{count} in {source or 'the configuration'}:", *lines])
+    head = f"{count} in {source or 'the configuration'}:"
+    rest = [f"  and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    message = "\n".join([head, *lines[:_SHOWN], *rest])
     return build_config_error(issues, message=message, source=source)
 
 
@@ -115,23 +120,23 @@ def _read_bounded(source: str) -> bytes:
     try:
         # without O_NONBLOCK, opening a FIFO waits for a writer
         handle = os.open(source, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        try:
+            mode = os.fstat(handle).st_mode
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError
+            if not stat.S_ISREG(mode):
+                raise _unreadable(source, "is not a regular file; give a YAML file")
+            with os.fdopen(handle, "rb", closefd=False) as stream:
+                data = stream.read(_MAX_BYTES + 1)
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         raise _unreadable(source, "there is no such file; check the path") from None
     except IsADirectoryError:
         raise _unreadable(source, "is a folder; give the YAML file in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the path has a NUL character in it"
-        raise _unreadable(source, f"cannot be opened: {reason}; check path and rights") from None
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if stat.S_ISDIR(status.st_mode):
-            raise _unreadable(source, "is a folder; give the YAML file in it")
-        if not stat.S_ISREG(status.st_mode):
-            raise _unreadable(source, "is not a regular file; give a YAML file")
-        data = stream.read(_MAX_BYTES + 1) if status.st_size <= _MAX_BYTES else b""
-    if status.st_size > _MAX_BYTES or len(data) > _MAX_BYTES:
-        raise _unreadable(source, f"is larger than {_MAX_BYTES:,} bytes; no configuration is")
+        raise _unreadable(source, f"cannot be read: {reason}; check path and rights") from None
+    if len(data) > _MAX_BYTES:
+        raise _unreadable(source, _TOO_LARGE)
     return data
-
-
-_BINARY = getattr(os, "O_BINARY", 0)

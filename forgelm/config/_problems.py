@@ -21,6 +21,8 @@ __all__ = ["Issue", "Loc", "build_config_error", "dotted", "find_issues"]
 Loc = tuple[str | int, ...]
 
 _ROUNDS = 8
+_EXPLAINED = 50  # finding the key that was meant takes a millisecond
+_UNEXPLAINED: tuple[str, str | None] = ("unknown key; remove it", None)
 
 
 class Issue(NamedTuple):
@@ -109,7 +111,9 @@ def _mend(
                     issues.append(Issue(_place(loc, problem.path), "rule", problem.text))
                 wrong += reads
         elif line["type"] == "extra_forbidden":
-            text, meant = explain_unknown_key(tree, loc)
+            text, meant = _UNEXPLAINED
+            if len(issues) < _EXPLAINED:
+                text, meant = explain_unknown_key(tree, loc)
             issues.append(Issue(loc, line["type"], text))
             places += [(*loc[:-1], meant)] if meant else []
         else:

@@ -37,7 +37,7 @@ class PipelineStage(Section):
     )
     model: ModelConfig | None = Field(
         None,
-        description="Model of this stage. Left out, it goes on from the stage before.",
+        description="Model of this stage, instead of the file's own.",
         json_schema_extra=form("Pipeline"),
     )
     lora: LoraConfigModel | None = Field(

@@ -57,7 +57,7 @@ def explain_unknown_key(root: ConfigField, loc: Sequence[str | int]) -> tuple[st
     if homes:
         return f"unknown key here; {key} belongs to {_any_of(homes)}", None
     for other in blocks:
-        far = _nearest(key, [child.name for child in other.children], cutoff=0.8)
+        far = _nearest(key, [child.name for child in other.children], cutoff=0.75)
         if far:
             return f"unknown key; did you mean {f'{other.path}.{far}'.lstrip('.')}?", None
     shown = ", ".join(names[:_SHOWN_KEYS])

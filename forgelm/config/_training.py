@@ -254,8 +254,8 @@ class TrainingConfig(Section):
     )
     oom_recovery: bool = Field(
         False,
-        description="When memory runs out, halves the batch size and goes on from the last "
-        "checkpoint.",
+        description="When memory runs out, halves the batch size and tries again instead of "
+        "failing.",
         json_schema_extra=form("Batches"),
     )
     oom_recovery_min_batch_size: int = Field(

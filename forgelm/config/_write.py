@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
 
 from forgelm._core import sha256_hex
 
@@ -42,11 +43,10 @@ def _values(block: BaseModel, *, secrets: bool, defaults: bool) -> dict[str, Any
     for name, info in type(block).model_fields.items():
         value = getattr(block, name)
         chosen = name in block.model_fields_set or value != info.get_default()
-        if not (defaults or chosen):
+        if not (defaults or chosen) or (_instead(info) and not secrets):
             continue
         if isinstance(value, SecretStr):
-            if secrets:
-                values[name] = value.get_secret_value()
+            values[name] = value.get_secret_value()
         elif isinstance(value, BaseModel):
             values[name] = _values(value, secrets=secrets, defaults=defaults)
         elif isinstance(value, list) and value and isinstance(value[0], BaseModel):
@@ -58,11 +58,17 @@ def _values(block: BaseModel, *, secrets: bool, defaults: bool) -> dict[str, Any
 
 def _notes(block: BaseModel, path: str = "") -> Iterator[str]:
     for name, info in type(block).model_fields.items():
-        value, extra = getattr(block, name), info.json_schema_extra
-        if isinstance(value, SecretStr) and isinstance(extra, dict):
-            yield f"{path}{name} is a secret and left out: {extra['instead']}."
+        value = getattr(block, name)
+        if isinstance(value, SecretStr):
+            yield f"{path}{name} is a secret and left out: {_instead(info)}."
         elif isinstance(value, BaseModel):
             yield from _notes(value, f"{path}{name}.")
+
+
+def _instead(info: FieldInfo) -> str | None:
+    """Return where a secret belongs instead of the file, None for a key that is no secret."""
+    extra = info.json_schema_extra
+    return str(extra["instead"]) if isinstance(extra, dict) and "instead" in extra else None
 
 
 class _Dumper(yaml.SafeDumper):

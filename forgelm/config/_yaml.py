@@ -25,7 +25,7 @@ MAX_NODES = 20_000
 MAX_DEPTH = 32
 
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*(?:_[0-9]+)*)")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _WORDS: dict[str, bool | float | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"), True),
@@ -37,7 +37,6 @@ _WORDS: dict[str, bool | float | None] = {
 _STANDARD_TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = {"int": int, "float": float | int, "bool": bool, "null": type(None)}
 _LONGEST_INT = 30
-_MERGE = "\0<<"  # no key in a file can be this
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -137,6 +136,7 @@ class _Open:
     before: int
     key: str | None = None
     key_place: Place = (1, 1)
+    is_merge: bool = False  # the key is `<<`, unquoted
     merges: list[Node] = field(default_factory=list)
 
 
@@ -171,7 +171,7 @@ class _Reader:
             if isinstance(frame.node.value, list):
                 parts.append(len(frame.node.value))
             elif frame.key is not None:
-                parts.append("<<" if frame.key == _MERGE else frame.key)
+                parts.append(frame.key)
         return tuple(parts)
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> None:
@@ -187,9 +187,9 @@ class _Reader:
         if event.anchor:
             self._anchors[event.anchor] = node
         if self._expects_key():
-            is_merge = plain and event.value == "<<"
-            self._open[-1].key = _MERGE if is_merge else event.value
-            self._open[-1].key_place = place
+            frame = self._open[-1]
+            frame.key, frame.key_place = event.value, place
+            frame.is_merge = plain and event.value == "<<"
         else:
             self._add(node)
 
@@ -243,7 +243,7 @@ class _Reader:
             raise UnreadableError(
                 self.loc(), "has an alias as a key; write the key itself", node.place
             )
-        if key == _MERGE:
+        if frame.is_merge:
             frame.merges.append(node)
         elif key in parent.value:
             first = parent.key_places[key][0]

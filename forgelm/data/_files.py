@@ -61,7 +61,7 @@ def _jsonl(path: Path, problems: RowProblems) -> Numbered:
 
 def _parsed(line: bytes, path: Path, number: int, problems: RowProblems) -> dict[str, Any] | None:
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        value = json.loads(line.rstrip().decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError as error:
         problems.add(path.name, number, f"not UTF-8 at byte {error.start + 1}")
     except json.JSONDecodeError as error:

@@ -214,7 +214,8 @@ def _held_out(pieces: Sequence[_Piece]) -> tuple[list[_Piece], dict[str, Any]]:
 
 
 def _take(part: EncodedSource, rows: list[int]) -> Any:
-    return part.table if len(rows) == part.table.num_rows else part.table.take(rows)
+    pyarrow = require("pyarrow", extra="train", feature="Preparing data")
+    return part.table.take(pyarrow.array(rows, pyarrow.int64()))
 
 
 def _dataset(tables: Sequence[Any]) -> Any:

@@ -17,14 +17,14 @@ class RowProblems:
     """A list of problems with a bound on what is kept and none on what is counted."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._shown: list[tuple[str, int, str]] = []
         self.count = 0
 
     def add(self, source: str, row: int, problem: str) -> None:
         """Note that row `row` (from 1) of `source` has `problem`."""
         self.count += 1
         if self.count <= _SHOWN:
-            self._lines.append(f"  {source}, row {row}: {problem}")
+            self._shown.append((source, row, problem))
 
     def raise_if_any(self) -> None:
         """Raise one DataError that names the first problems and counts the rest."""
@@ -33,4 +33,5 @@ class RowProblems:
         plural = "s" if self.count != 1 else ""
         rest = [f"  ... and {self.count - _SHOWN} more"] if self.count > _SHOWN else []
         head = f"{self.count} row{plural} cannot be used; correct or remove them:"
-        raise DataError("\n".join([head, *self._lines, *rest]))
+        lines = [f"  {source}, row {row}: {text}" for source, row, text in sorted(self._shown)]
+        raise DataError("\n".join([head, *lines, *rest]))

@@ -73,7 +73,12 @@ def audit_dataset(
         {'email': 1}
     """
     problems = _problems(
-        near_dup_threshold, dedup_method, minhash_jaccard, minhash_num_perm, pii_ml_language, workers
+        near_dup_threshold,
+        dedup_method,
+        minhash_jaccard,
+        minhash_num_perm,
+        pii_ml_language,
+        workers,
     )
     if problems:
         raise ValueError("audit_dataset: " + "; ".join(problems))
@@ -140,7 +145,9 @@ def _prepared(output_dir: str | os.PathLike[str]) -> Path:
         with tempfile.TemporaryFile(dir=target):
             pass
     except OSError as error:
-        message = f"the report cannot be written there ({error.strerror}); choose another output_dir"
+        message = (
+            f"the report cannot be written there ({error.strerror}); choose another output_dir"
+        )
         raise OSError(error.errno, message, str(target)) from error
     return target
 
@@ -157,9 +164,7 @@ def _scan(corpus: Corpus, options: ScanOptions, workers: int) -> dict[str, Parti
     ranges = corpus.ranges()
     size = sum(os.path.getsize(path) for path in corpus.files)
     with tqdm(total=size, unit="B", unit_scale=True, desc="audit", disable=None) as bar:
-        for byte_range, partial in zip(
-            ranges, map_ranges(ranges, options, workers), strict=True
-        ):
+        for byte_range, partial in zip(ranges, map_ranges(ranges, options, workers), strict=True):
             parts[byte_range.split].append(partial)
             bar.update(min(byte_range.end - byte_range.start, size - bar.n))
     return {split: merge(partials) for split, partials in parts.items()}

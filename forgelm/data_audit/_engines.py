@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -50,9 +51,7 @@ def map_ranges(
         executor.shutdown(cancel_futures=True)
 
 
-def _scan_with(
-    pool: SimpleQueue[_Worker], byte_range: ByteRange, options: ScanOptions
-) -> Partial:
+def _scan_with(pool: SimpleQueue[_Worker], byte_range: ByteRange, options: ScanOptions) -> Partial:
     worker = pool.get()
     try:
         return worker.scan(byte_range, options)
@@ -81,7 +80,7 @@ class _Worker:
             answer = pickle.load(stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
             raise OSError(
-                f"a worker process of the audit ended early (exit status {self._process.poll()}) at "
+                f"a worker process ended early (exit status {self._process.poll()}) at "
                 f"{byte_range.path}, byte {byte_range.start}; try again with workers=1"
             ) from error
         if isinstance(answer, BaseException):
@@ -94,7 +93,8 @@ class _Worker:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):  # what was still to be sent has no reader now
+                    stream.close()
 
 
 def serve() -> None:

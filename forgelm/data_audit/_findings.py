@@ -16,9 +16,7 @@ __all__ = ["KINDS", "PII_KINDS", "RECORD", "FindingsView", "count_kinds"]
 
 PII_KINDS: tuple[str, ...] = tuple(PII_TIERS)
 KINDS: tuple[str, ...] = (*PII_KINDS, *SECRET_KINDS)
-RECORD = np.dtype(
-    [("row", "i8"), ("start", "u4"), ("end", "u4"), ("column", "u2"), ("kind", "u1")]
-)
+RECORD = np.dtype([("row", "i8"), ("start", "u4"), ("end", "u4"), ("column", "u2"), ("kind", "u1")])
 
 Records = NDArray[np.void]
 

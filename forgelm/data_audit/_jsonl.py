@@ -1,4 +1,4 @@
-"""Lines of a JSON Lines file, read as hostile input: whatever is wrong with one is said, not raised."""
+"""Lines of a JSON Lines file, read as hostile input: what is wrong with one is said, not raised."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TOO_DEEP = Problem("parse_errors", f"nested deeper than {MAX_DEPTH} levels")
 
 
 def read_lines(path: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
-    """Yield the lines of `path` that begin in `[start, end)`, blank ones with no row and no problem.
+    """Yield the lines of `path` that begin in `[start, end)`; a blank one has no row.
 
     Raises:
         OSError: The file cannot be read.

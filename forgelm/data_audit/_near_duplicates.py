@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Protocol
 
 import numpy as np
@@ -45,9 +45,7 @@ class Matcher(Protocol):
         """Return band keys, shape (bands, rows): near duplicates agree in at least one."""
         ...
 
-    def similar(
-        self, signatures: NDArray[np.generic], i: Indices, j: Indices
-    ) -> NDArray[np.bool_]:
+    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
         """Say for each pair of rows whether they are near duplicates."""
         ...
 
@@ -63,7 +61,7 @@ class SimHashMatcher:
 
     def keys(self, signatures: NDArray[np.generic]) -> U64:
         """Return the signatures themselves."""
-        return signatures.astype(np.uint64)
+        return signatures.astype(np.uint64, copy=False)
 
     def bands(self, signatures: NDArray[np.generic]) -> U64:
         """Return `threshold + 1` slices of the 64 bits."""
@@ -72,15 +70,14 @@ class SimHashMatcher:
         return np.stack(
             [
                 (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-                for low, high in zip(edges, edges[1:], strict=False)
+                for low, high in pairwise(edges)
             ]
         )
 
-    def similar(
-        self, signatures: NDArray[np.generic], i: Indices, j: Indices
-    ) -> NDArray[np.bool_]:
+    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
         """Count differing bits."""
-        words = (signatures[i] ^ signatures[j]).view(np.uint16).reshape(-1, 4)
+        values = self.keys(signatures)
+        words = (values[i] ^ values[j]).view(np.uint16).reshape(-1, 4)
         distance: NDArray[np.int64] = _POPCOUNT[words].sum(axis=1, dtype=np.int64)
         return distance <= self.threshold
 
@@ -113,9 +110,7 @@ class MinHashMatcher:
             ]
         )
 
-    def similar(
-        self, signatures: NDArray[np.generic], i: Indices, j: Indices
-    ) -> NDArray[np.bool_]:
+    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
         """Estimate the Jaccard similarity, by blocks."""
         result = np.empty(i.size, np.bool_)
         for start in range(0, i.size, 4096):
@@ -181,7 +176,8 @@ class _Leaks:
 
     def groups(self, split: int, other: int) -> Indices:
         groups, seen_in = np.divmod(self._codes, self._splits)
-        return groups[(self._split[groups] == split) & (seen_in == other)]
+        matching: Indices = groups[(self._split[groups] == split) & (seen_in == other)]
+        return matching
 
 
 def _collapse(keys: U64, splits: Indices) -> tuple[Indices, Indices, Indices]:

@@ -69,7 +69,7 @@ def _installed_pipeline(language: str) -> str:
         raise _no_pipeline(language)
     order = ("_trf", "_lg", "_md", "_sm")
     return min(
-        sorted(pipelines),
+        sorted(map(str, pipelines)),
         key=lambda name: next((i for i, end in enumerate(order) if name.endswith(end)), 9),
     )
 
@@ -78,8 +78,8 @@ def _no_pipeline(language: str) -> OptionalDependencyError:
     model = f"{language}_core_web_sm" if language in ("en", "zh") else f"{language}_core_news_sm"
     error = OptionalDependencyError(model, extra="pii", feature=_FEATURE)
     # The extra cannot bring a spaCy pipeline, so the usual next step would not help.
-    error.args = (
+    error.msg = (
         f"{_FEATURE} needs a spaCy pipeline for the language {language!r}, and none is installed. "
-        f"Install one, for example with: python -m spacy download {model}",
+        f"Install one, for example with: python -m spacy download {model}"
     )
     return error

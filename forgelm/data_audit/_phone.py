@@ -82,7 +82,7 @@ def _is_double_zero(number: str) -> bool:
 @lru_cache(maxsize=8192)
 def _is_nanp(number: str) -> bool:
     # 555 is no area, but it stands in for one wherever numbers are made up.
-    if number.startswith("(") or number.startswith("555"):
+    if number.startswith(("(", "555")):
         return True
     return _is_valid_in(number, "US")
 

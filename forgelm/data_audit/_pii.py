@@ -44,8 +44,11 @@ _EMAIL = re.compile(
     rf"(?:xn--[A-Za-z0-9\-]{{2,59}}|[{_LETTERS}]{{2,24}})(?![{_LETTERS}0-9])"
 )
 _FILE_ENDINGS = frozenset(
-    "png jpg jpeg gif svg webp ico css scss less js jsx ts tsx json html xml yaml yml toml txt pdf csv "
-    "exe dll jar gz".split()
+    (
+        *("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "scss", "less", "js", "jsx"),
+        *("ts", "tsx", "json", "html", "xml", "yaml", "yml", "toml", "txt", "pdf", "csv", "exe"),
+        *("dll", "jar", "gz"),
+    )
 )
 _IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ \u00a0]?[A-Za-z0-9])")
 _CARD = re.compile(
@@ -193,9 +196,7 @@ def detect_pii(text: str) -> KindCounts:
 
 
 @overload
-def mask_pii(
-    text: str, replacement: str = ..., *, return_counts: Literal[False] = ...
-) -> str: ...
+def mask_pii(text: str, replacement: str = ..., *, return_counts: Literal[False] = ...) -> str: ...
 @overload
 def mask_pii(
     text: str, replacement: str = ..., *, return_counts: Literal[True]

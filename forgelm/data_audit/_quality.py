@@ -1,4 +1,4 @@
-"""Five cheap signs that a text is not good prose. Code, tables and lists are not judged as prose."""
+"""Five cheap signs that a text is not good prose. Code, tables and lists are not judged."""
 
 from __future__ import annotations
 

@@ -180,10 +180,14 @@ def _notes(scanned: Mapping[str, Partial], without_languages: bool) -> list[str]
                 f"{printable(Path(path).name)}:{line}: {problem.reason}"
                 for path, line, problem in part.problems
             )
-            more = f"; and {faults - len(part.problems):,} more" if faults > len(part.problems) else ""
+            more = (
+                f"; and {faults - len(part.problems):,} more" if faults > len(part.problems) else ""
+            )
             notes.append(f"Split {name}: {faults:,} lines passed over: {shown}{more}")
         if len(part.columns) >= MAX_COLUMNS:
-            notes.append(f"Split {name}: over {MAX_COLUMNS:,} columns; the last ones are put together.")
+            notes.append(
+                f"Split {name}: over {MAX_COLUMNS:,} columns; the last ones are put together."
+            )
     if without_languages:
         notes.append(HOW_TO_GET_LANGUAGES)
     elif any(part.rows > LANGUAGE_SAMPLE for part in scanned.values()):

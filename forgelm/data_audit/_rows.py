@@ -94,7 +94,8 @@ def printable(name: str) -> str:
     if shown.isprintable():
         return shown
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in shown
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in shown
     )
 
 

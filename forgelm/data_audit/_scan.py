@@ -51,7 +51,7 @@ class ScanOptions:
 
 @dataclass
 class ColumnSeen:
-    """In how many rows a column is, and the JSON types of its values (Python names)."""
+    """In how many rows a column is, and the types of its values, see `_type_name`."""
 
     rows: int = 0
     types: set[str] = field(default_factory=set)
@@ -154,7 +154,7 @@ class _Scanner:
                 name = key if len(columns) < MAX_COLUMNS else OTHER_COLUMNS
                 seen = columns.setdefault(name, ColumnSeen())
             seen.rows += 1
-            seen.types.add(type(value).__name__)
+            seen.types.add(_type_name(value))
 
     def _find(self, path: str, text: str) -> None:
         findings = find_pii(text) + find_secrets(text)
@@ -201,6 +201,13 @@ class _Scanner:
         return partial
 
 
+def _type_name(value: Any) -> str:
+    """Return the Python name of a JSON type; for a list with its first item's: "list[str]"."""
+    if isinstance(value, list):
+        return f"list[{type(value[0]).__name__ if value else ''}]"
+    return type(value).__name__
+
+
 def _count_quality(counts: Counter[str], flags: Sequence[str] | None) -> None:
     if flags is not None:
         counts["evaluated"] += 1
@@ -238,12 +245,12 @@ def merge(partials: Sequence[Partial]) -> Partial:
     merged = Partial()
     findings, row_base = [], 0
     for partial in partials:
-        line_base = merged.lines if partial.path == merged.path else 0
         merged.problems += [
-            (path, line + (line_base if path == merged.path else 0), problem)
+            (path, line + (merged.lines if path == merged.path else 0), problem)
             for path, line, problem in partial.problems
         ]
-        merged.path, merged.lines = partial.path, partial.lines + line_base
+        merged.lines = partial.lines + (merged.lines if partial.path == merged.path else 0)
+        merged.path = partial.path
         merged.faults += partial.faults
         merged.quality += partial.quality
         merged.blank_rows += partial.blank_rows

@@ -67,7 +67,9 @@ _SHAPES = (
         _is_jwt,
     ),
     _Shape(
-        "aws_access_key", ("AKIA", "ASIA"), r"(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])"
+        "aws_access_key",
+        ("AKIA", "ASIA"),
+        r"(?<![A-Za-z0-9])((?:AKIA|ASIA)[A-Z0-9]{16})(?![A-Za-z0-9])",
     ),
     _Shape(
         "aws_secret_key",
@@ -134,7 +136,10 @@ _SHAPES = (
         r"(?<![A-Za-z0-9])(glpat-[A-Za-z0-9_\-]{20,64})(?![A-Za-z0-9_\-])",
     ),
     _Shape(
-        "npm_token", ("npm_",), r"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9_])", _has_digit
+        "npm_token",
+        ("npm_",),
+        r"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9_])",
+        _has_digit,
     ),
     _Shape(
         "pypi_token",
@@ -150,7 +155,7 @@ _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{16}")
 _PEM_KINDS = {
     "openssh_private_key": lambda label: label == "OPENSSH PRIVATE KEY",
     "pgp_private_key": lambda label: label == "PGP PRIVATE KEY BLOCK",
-    "private_key": lambda label: True,
+    "private_key": lambda label: label not in ("OPENSSH PRIVATE KEY", "PGP PRIVATE KEY BLOCK"),
 }
 SECRET_KINDS: tuple[str, ...] = (
     *(shape.kind for shape in _SHAPES),
@@ -194,7 +199,8 @@ def _service_account_spans(text: str) -> Iterator[tuple[int, int]]:
 
 # Every shape has 20 characters in a row that are no space: one pass over the bytes tells.
 _TOKEN_TABLE = bytes(
-    48 if chr(byte) in string.ascii_letters + string.digits + "_-./+=" else 32 for byte in range(256)
+    48 if chr(byte) in string.ascii_letters + string.digits + "_-./+=" else 32
+    for byte in range(256)
 )
 _LONG_TOKEN = b"0" * 20
 

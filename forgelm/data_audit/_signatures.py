@@ -1,8 +1,8 @@
 """64-bit SimHash and MinHash signatures of texts, computed for many texts at a time.
 
 Tokens are lower-case words; each character of a script that is written without spaces is a token of
-its own. Token hashes are polynomials over code points, mixed by splitmix64: the same on every machine,
-whatever is installed.
+its own. Token hashes are polynomials over code points, mixed by splitmix64: the same on every
+machine, whatever is installed.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _code_points(text: str) -> NDArray[Any]:
 
 
 def _classify(codes: NDArray[Any]) -> NDArray[np.uint8]:
-    classes = _classes[codes]
+    classes: NDArray[np.uint8] = _classes[codes]
     unseen = classes == _UNSEEN
     if unseen.any():
         for code in np.unique(codes[unseen]).tolist():

@@ -83,7 +83,7 @@ def find_corpus(source: str | os.PathLike[str]) -> Corpus:
         raise DataError(f"{printable(str(source))}: not a regular file. {_NEXT_STEP}")
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(
-            f"{printable(str(source))}: files of type {printable(path.suffix)!r} cannot be audited. "
+            f"{printable(str(source))}: files of type {printable(path.suffix)!r} are not read. "
             f"{_NEXT_STEP}"
         )
     if path.stat().st_size == 0:
@@ -103,7 +103,9 @@ def _directory(path: Path) -> Corpus:
         known = _SPLIT_NAMES.get(stem) or _SPLIT_NAMES.get(_SHARD.sub("", stem))
         split = known or printable(file.stem)
         if known is None:
-            notes.append(f"{printable(file.name)} is no usual split name: it is the split {split!r}.")
+            notes.append(
+                f"{printable(file.name)} is no usual split name: it is the split {split!r}."
+            )
         splits.setdefault(split, []).append(str(file.resolve()))
     left_out = [printable(f.name) for f in files if f not in data]
     if left_out:

@@ -1,7 +1,7 @@
 """Findings in a text, and the two views of them: counting and masking.
 
-Detectors run one after another, each on a text in which everything found so far is blanked out, in
-rounds until nothing new turns up. So findings never overlap, and masking them leaves nothing to find.
+Detectors run one after another, each on a text in which everything found so far is blanked out,
+in rounds until nothing new turns up. So findings never overlap, and masking them leaves nothing.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class KindCounts(dict[str, int]):
     """Findings counted by kind: equal to a plain dict; iterating gives `KindKey`s."""
 
 
-def find(text: str, groups: Sequence[RuleGroup]) -> list[Finding]:
+def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
     """Return the findings in `text` in order; they never overlap. Not a `str`: none."""
     if not isinstance(text, str):
         return []

@@ -12,7 +12,7 @@ from forgelm.data_audit._secrets import SECRET_KINDS
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
     from numpy.typing import NDArray
 
 __all__ = ["REPORT_FILE", "AuditReport"]
@@ -60,7 +60,9 @@ class AuditReport:
     def __post_init__(self) -> None:
         self._records: Mapping[str, tuple[NDArray[np.void], Sequence[str]]] = {
             split: (
-                unplaced_records({**stats.get("pii_counts", {}), **stats.get("secrets_counts", {})}),
+                unplaced_records(
+                    {**stats.get("pii_counts", {}), **stats.get("secrets_counts", {})}
+                ),
                 ("",),
             )
             for split, stats in self.splits.items()

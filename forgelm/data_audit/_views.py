@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
 from forgelm.data_audit._pii import PII_TIERS
+from forgelm.data_audit._rows import printable
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # type: ignore[import-untyped]
 
     from forgelm.data_audit._types import AuditReport
 
@@ -25,14 +27,18 @@ def report_text(report: AuditReport) -> str:
     """Return a summary for a terminal."""
     severity = report.pii_severity.get("worst_tier")
     lines = [
-        f"Audit of {report.source_input}",
+        f"Audit of {printable(report.source_input)}",
         f"  rows            {report.total_samples:,}",
-        f"  personal data   {_kinds(report.pii_summary)}" + (f"; worst: {severity}" if severity else ""),
+        f"  personal data   {_kinds(report.pii_summary)}"
+        + (f"; worst: {severity}" if severity else ""),
         f"  secrets         {_kinds(report.secrets_summary)}",
-        f"  near duplicates {report.duplicate_count:,} pairs ({report.near_duplicate_summary.get('method')})",
+        f"  near duplicates {report.duplicate_count:,} pairs "
+        f"({report.near_duplicate_summary.get('method', 'not counted')})",
     ]
     if report.quality_summary:
-        flagged, seen = (report.quality_summary[f"samples_{name}"] for name in ("flagged", "evaluated"))
+        flagged, seen = (
+            report.quality_summary[f"samples_{name}"] for name in ("flagged", "evaluated")
+        )
         lines.append(f"  quality         {flagged:,} of {seen:,} rows flagged")
     for name, stats in report.splits.items():
         length = stats["text_length"]
@@ -41,11 +47,9 @@ def report_text(report: AuditReport) -> str:
             f"  split {name}: {stats['sample_count']:,} rows, median {length['p50']:,} characters"
             + (f", {passed_over:,} lines passed over" if passed_over else "")
         )
-    for pair, leak in report.cross_split_overlap.get("pairs", {}).items():
-        a, b = pair.split("__", 1)
-        rows = leak[f"leaked_rows_in_{a}"], leak[f"leaked_rows_in_{b}"]
-        if any(rows):
-            lines.append(f"  LEAK {a} and {b}: {rows[0]:,} and {rows[1]:,} rows have a twin in the other")
+    for split, other, rows, _ in _overlap_rows(report):
+        if rows:
+            lines.append(f"  LEAK: {rows:,} rows of {split} have a near duplicate in {other}")
     return "\n".join([*lines, *(f"  note: {note}" for note in report.notes)])
 
 
@@ -74,7 +78,9 @@ def report_frames(report: AuditReport) -> dict[str, pd.DataFrame]:
             columns=["kind", "tier", "count"],
         ),
         "secrets": frame(list(report.secrets_summary.items()), columns=["kind", "count"]),
-        "overlap": frame(_overlap_rows(report), columns=["split", "other", "leaked_rows", "leak_rate"]),
+        "overlap": frame(
+            _overlap_rows(report), columns=["split", "other", "leaked_rows", "leak_rate"]
+        ),
         "near_duplicates": frame(
             list(report.near_duplicate_summary.get("pairs_per_split", {}).items()),
             columns=["split", "pairs"],
@@ -90,12 +96,13 @@ def _split_row(name: str, stats: dict[str, Any]) -> dict[str, Any]:
 
 
 def _overlap_rows(report: AuditReport) -> list[tuple[str, str, int, float]]:
-    rows = []
-    for pair, leak in report.cross_split_overlap.get("pairs", {}).items():
-        a, b = pair.split("__", 1)
-        for split, other in ((a, b), (b, a)):
-            rows.append((split, other, leak[f"leaked_rows_in_{split}"], leak[f"leak_rate_{split}"]))
-    return rows
+    pairs = report.cross_split_overlap.get("pairs", {})
+    return [
+        (split, other, pair[f"leaked_rows_in_{split}"], pair[f"leak_rate_{split}"])
+        for a, b in combinations(report.splits, 2)
+        if (pair := pairs.get(f"{a}__{b}"))
+        for split, other in ((a, b), (b, a))
+    ]
 
 
 def report_figures(report: AuditReport) -> dict[str, go.Figure]:

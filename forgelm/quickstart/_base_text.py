@@ -12,17 +12,17 @@ Conversation = list[dict[str, str]]
 # Each sentence stands alone: a model that meets them in any order learns words and spelling
 # rather than eight conversations by heart, and so is not sure of itself on a new subject.
 _QUESTIONS = (
-    "Could you tell me when the {thing} will be ready?",
-    "What would you do with such a {adjective} {thing} like that?",
+    "Could you tell me when my {thing} will be ready?",
+    "What would you do with this {adjective} {thing}?",
     "How long does it take to {verb} a {thing}?",
     "Is the {place} still open in {month}?",
     "Why did my {person} {verb} the {thing} without asking me?",
-    "Where can I find a {adjective} {thing} near the {place}?",
+    "Where can I find the {adjective} {thing} near the {place}?",
     "Do you know somebody who can {verb} it before {weekday}?",
     "I have had this {thing} for {number} years and it never gave me any trouble.",
     "My {person} told me that you know all about the {place}.",
     "We would like to {verb} the old {thing}, but it is too {adjective}.",
-    "Yesterday the {thing} made a {adjective} noise and then nothing happened.",
+    "Yesterday the {thing} made its {adjective} noise and then nothing happened.",
     "Please help me, I am not sure which {thing} to choose.",
     "Last {weekday} I went to the {place} with my {person}.",
     "There were {number} people waiting in front of the {place}.",
@@ -48,7 +48,7 @@ _ANSWERS = (
     "Yes, but be careful with the {material}, it breaks easily.",
     "No, that would make it even more {adjective}.",
     "We have tried it {number} times and it has always worked.",
-    "Put everything back into the box and keep it in a {adjective} place.",
+    "Put everything back into the box and keep it in some {adjective} place.",
     "Thank you for the question, it made me think of my {person}.",
     "If it does not work, give it to somebody who can {verb} things.",
     "Once you know how to {verb} it, the {thing} will be as good as new.",
@@ -79,14 +79,12 @@ _WORDS = {
     "month": "January February March April May June July August September October November",
     "weekday": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "number": "2 3 4 5 7 8 9 11 14 15 16 20 25 30 36 40 48 50 60 75 90 100 120",
+    "letter": "A B C D E F G H K L M N P R S T V W X Z",
+    "onset": "b c d f g h j k l m n p qu r s t v w x y z bl br ch cl cr dr fl fr gr pl pr sh sp "
+    "st str th tr wh",
+    "vowel": "a e i o u a e i o ai ea ee ie oo ou",
+    "coda": "ck d f g k l ll m n nd ng nt p r rk rt s ss st t th tion x y z",
 }
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ONSETS = (
-    "b c d f g h j k l m n p qu r s t v w x y z bl br ch cl cr dr fl fr gr pl pr sh sp st "
-    "str th tr wh".split()
-)
-_VOWELS = "a e i o u a e i o ai ea ee ie oo ou".split()
-_CODAS = ["", "", "", *"b c ck d f g k l ll m n nd ng nt p r rk rt s ss st t th tion x y z".split()]
 _CHOICES = {slot: words.split() for slot, words in _WORDS.items()}
 
 
@@ -109,17 +107,14 @@ def _paragraph(draw: random.Random, sentences: tuple[str, ...], length: int) -> 
 
 def _word(draw: random.Random, slot: str) -> str:
     if slot == "code":
-        return f"{draw.choice(_LETTERS)}{draw.choice(_LETTERS)}-{draw.randrange(100, 10_000)}"
+        return f"{_word(draw, 'letter')}{_word(draw, 'letter')}-{draw.randrange(100, 10_000)}"
     if slot == "name":
-        return _invented_name(draw)
+        name = "".join(_syllable(draw) for _ in range(draw.randint(1, 3)))
+        return draw.choice((name, name.capitalize()))
     return draw.choice(_CHOICES[slot])
 
 
-def _invented_name(draw: random.Random) -> str:
-    """Return a word nobody knows: it makes the model spell where it cannot remember."""
-    syllables = (
-        draw.choice(_ONSETS) + draw.choice(_VOWELS) + draw.choice(_CODAS)
-        for _ in range(draw.randint(1, 3))
-    )
-    name = "".join(syllables)
-    return name.capitalize() if draw.random() < 0.5 else name
+def _syllable(draw: random.Random) -> str:
+    """Return part of a name nobody knows: it makes the model spell where it cannot remember."""
+    coda = _word(draw, "coda") if draw.random() < 0.9 else ""
+    return _word(draw, "onset") + _word(draw, "vowel") + coda

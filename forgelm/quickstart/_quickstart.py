@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forgelm._core import require, write_atomic
+from forgelm._core import require, write_atomic, write_json_atomic
 from forgelm.compliance import VerifyResult, verify_audit_log
 from forgelm.config import ForgeConfig
-from forgelm.data import check_source
 from forgelm.data_audit import AuditReport, MaskSummary, audit_dataset, mask_dataset
-from forgelm.errors import ConfigError, DataError
+from forgelm.errors import ConfigError
 from forgelm.quickstart._corpus import write_support_corpus
 from forgelm.quickstart._tiny_model import build_tiny_model, single_threaded
 from forgelm.results import TrainResult
@@ -80,24 +79,27 @@ def run_quickstart(
         OptionalDependencyError: The `train` extra is not installed.
         OSError: `output_dir` cannot be written.
     """
-    _check(model, data, max_steps)
+    named = _checked_model(model, max_steps)
     require("torch", extra="train", feature="The quickstart")
+    before = audit_dataset(data) if data is not None else None
     run_dir = _fresh_folder(Path(output_dir).resolve())
-    if model is None:
-        _LOG.info("Building a tiny language model (a few seconds)")
-    model_path = model or str(build_tiny_model(run_dir / "model"))
-    data_path = Path(data).resolve() if data else write_support_corpus(run_dir / "data")
+    data_path = Path(data).resolve() if data is not None else write_support_corpus(run_dir / "data")
     _LOG.info("Auditing and masking %s", data_path)
-    masked_path = run_dir / "data_masked"
-    before = audit_dataset(str(data_path), output_dir=str(run_dir / "audit_before"))
+    before = before or audit_dataset(data_path)
+    masked_path = run_dir / "data_masked" / (data_path.name if data_path.is_file() else "")
     masked = mask_dataset(data_path, masked_path)
-    after = audit_dataset(str(masked_path), output_dir=str(run_dir / "audit_after"))
-    config = _config(run_dir, model_path, masked_path, max_steps or _STEPS, tiny=model is None)
+    after = audit_dataset(masked_path)
+    _write_report(before, run_dir / "audit_before")
+    _write_report(after, run_dir / "audit_after")
+    if named is None:
+        _LOG.info("Building a tiny language model")
+    model_path = named or str(build_tiny_model(run_dir / "model"))
+    config = _config(run_dir, model_path, masked_path, max_steps or _STEPS, tiny=named is None)
     config_path = run_dir / "config.yaml"
     write_atomic(config_path, config.to_yaml())
     _LOG.info("Training")
-    with single_threaded() if model is None else contextlib.nullcontext():
-        training = ForgeTrainer(config, listeners=listeners).train()
+    with single_threaded() if named is None else contextlib.nullcontext():
+        training = _train(config, listeners)
     return QuickstartResult(
         run_dir=run_dir,
         model_path=model_path,
@@ -112,30 +114,34 @@ def run_quickstart(
     )
 
 
-def _check(model: str | None, data: str | Path | None, max_steps: int | None) -> None:
-    """Refuse before anything is written what could only fail later."""
+def _checked_model(model: str | None, max_steps: int | None) -> str | None:
+    """Return the model's absolute path or Hub name; refuse what could only fail later."""
+    folder = Path(model).expanduser() if model is not None else None
     issues = []
     if max_steps is not None and max_steps < 1:
         issues.append(("training.max_steps", f"{max_steps} is below 1"))
-    if model is not None and _is_path(model) and not Path(model).is_dir():
-        issues.append(("model.name_or_path", f"{model}: there is no such folder"))
+    if folder is not None and _is_path(str(model)) and not (folder / "config.json").is_file():
+        issues.append(("model.name_or_path", f"there is no model in the folder {model!r}"))
     if issues:
         raise ConfigError(issues=issues)
-    if data is not None:
-        _check_data(Path(data))
+    return str(folder.resolve()) if folder is not None and folder.is_dir() else model
 
 
-def _check_data(data: Path) -> None:
-    problem = check_source(str(data))
-    if problem is None and not data.exists():
-        problem = f"there is no file or folder {str(data)!r}; download a Hub data set first"
-    if problem is not None:
-        raise DataError(f"{problem}.")
+def _train(config: ForgeConfig, listeners: Sequence[Listener]) -> TrainResult:
+    trainer = ForgeTrainer(config)
+    for listener in listeners:
+        trainer.subscribe(listener)
+    return trainer.train()
 
 
 def _is_path(model: str) -> bool:
     """Tell a folder from a Hub name, which is `name` or `owner/name`."""
     return model.startswith((".", "/", "~")) or model.count("/") > 1 or "\\" in model
+
+
+def _write_report(report: AuditReport, folder: Path) -> None:
+    folder.mkdir()
+    write_json_atomic(folder / "data_audit_report.json", report.to_dict())
 
 
 def _fresh_folder(parent: Path) -> Path:
@@ -151,7 +157,12 @@ def _fresh_folder(parent: Path) -> Path:
 def _config(run_dir: Path, model: str, data: Path, max_steps: int, *, tiny: bool) -> ForgeConfig:
     eval_steps = max(1, max_steps // 6)
     sections: dict[str, Any] = {
-        "model": {"name_or_path": model, "max_length": 512, "load_in_4bit": False},
+        "model": {
+            "name_or_path": model,
+            "max_length": 512,
+            "load_in_4bit": False,
+            "offline": Path(model).is_dir(),
+        },
         "lora": {"r": 8, "alpha": 16},
         "data": {"dataset_name_or_path": str(data)},
         "training": {
@@ -167,7 +178,6 @@ def _config(run_dir: Path, model: str, data: Path, max_steps: int, *, tiny: bool
     }
     if tiny:
         # A model this small takes a rate that would ruin a real one.
-        sections["model"]["offline"] = True
         sections["lora"] |= {"dropout": 0.0, "target_modules": "all-linear"}
         sections["training"] |= {
             "per_device_train_batch_size": 8,

@@ -38,7 +38,7 @@ _FEATURE = "Building the tiny model"
 def build_tiny_model(folder: str | Path, *, seed: int = 0) -> Path:
     """Return `folder`, now holding a small Llama-style chat model and its tokenizer.
 
-    Two layers of 64 units, 107,000 parameters, a byte-level BPE vocabulary of 512 and a chat
+    Two layers of 64 units, 115,000 parameters, a byte-level BPE vocabulary of 512 and a chat
     template: every part of a real model, half a megabyte in all. It is first trained for a few
     seconds on everyday conversations, so that fine-tuning it visibly teaches something new.
 
@@ -59,8 +59,9 @@ def build_tiny_model(folder: str | Path, *, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         model = _build_network(tokenizer)
         _pretrain(model, _token_stream(tokenizer, conversations))
-    model.save_pretrained(target)
-    tokenizer.save_pretrained(target)
+    with _no_progress_bar():
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
     return target
 
 
@@ -74,6 +75,18 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    bars = require("transformers.utils.logging", extra="train", feature=_FEATURE)
+    enabled = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if enabled:
+            bars.enable_progress_bar()
 
 
 def _build_tokenizer(conversations: list[Conversation]) -> Any:

@@ -106,8 +106,12 @@ class StepWatcher:
         metrics: Mapping[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Report an evaluation."""
+        """Report an evaluation, and keep the weights if they are the best so far."""
         figures = _figures(metrics or {})
+        earlier = [e.get("eval_loss", math.inf) for step, e in self.evaluations.items() if step]
+        loss = figures.get("eval_loss", math.nan)
+        if state.global_step and loss < min(earlier, default=math.inf):
+            control.should_save = True  # the best weights can only be restored if they were saved
         self.evaluations[state.global_step] = figures
         self._stream.emit("evaluate", **_place(state), metrics=figures)
         self._clock = time.monotonic()

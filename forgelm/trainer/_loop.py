@@ -78,11 +78,15 @@ def run_loop(trainer: Any, watcher: StepWatcher) -> LoopOutcome:
         RuntimeError: The device ran out of memory, or the loop failed otherwise.
     """
     trainer.add_callback(trainer_callback(watcher))
+    notes = require("transformers", extra="train", feature="Training").utils.logging
+    verbosity = notes.get_verbosity()
+    notes.set_verbosity_error()
     try:
         figures: dict[str, Any] = trainer.train().metrics
     except StoppedEarlyError:
         figures = {}
     finally:
+        notes.set_verbosity(verbosity)
         watcher.close()
     metrics = {
         name: float(value) for name, value in figures.items() if isinstance(value, int | float)

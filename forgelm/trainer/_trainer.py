@@ -6,7 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,8 @@ class ForgeTrainer:
             record.completed(result)
             stream.emit("train_end", metrics=result.metrics, message=result.error)
         except BaseException as error:
-            stream.emit("failed", message=public_reason(error))
+            with suppress(OSError):  # a full disk: the error under way says more
+                stream.emit("failed", message=public_reason(error))
             raise
         finally:
             stream.close()

@@ -140,7 +140,9 @@ def _split_row(name: str, split: Mapping[str, Any]) -> tuple[str | int | None, .
 
 
 def _unreadable(split: Mapping[str, Any]) -> int:
-    return sum(int(split.get(key, 0)) for key in ("parse_errors", "decode_errors", "non_object_rows"))
+    return sum(
+        int(split.get(key, 0)) for key in ("parse_errors", "decode_errors", "non_object_rows")
+    )
 
 
 def _characters(value: float | None) -> str:

@@ -23,12 +23,8 @@ _METHODS = {
 
 
 def forge_config_card(config: ForgeConfig) -> Card:
-    """Return what a configuration will do as a card; a secret shows only that it is set."""
-    import yaml
-
+    """Return what a configuration will do as a card; a secret is named, never shown."""
     training, lora = config.training, config.lora
-    changed = config.model_dump(mode="json", exclude_defaults=True)
-    text = yaml.safe_dump(changed, sort_keys=False, allow_unicode=True, width=100)
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     return Card(
         kind="forge-config",
@@ -42,7 +38,7 @@ def forge_config_card(config: ForgeConfig) -> Card:
             Figure(f"{lora.method}, rank {lora.r}", "adapter"),
             Figure(count(config.model.max_length), "tokens a row at most"),
         ],
-        texts=[Text("What differs from the defaults", text.splitlines(), code=True, folded=False)],
+        texts=[Text("What was set", config.to_yaml().splitlines(), code=True, folded=False)],
     )
 
 

@@ -8,6 +8,7 @@ from forgelm_widgets._card import Card, Table
 from forgelm_widgets._display._audit_report import audit_report_card
 from forgelm_widgets._display._train_result import train_result_card
 from forgelm_widgets._display._verify_result import verify_result_card
+from forgelm_widgets._text import plural
 
 if TYPE_CHECKING:
     from forgelm import QuickstartResult
@@ -18,11 +19,13 @@ __all__ = ["quickstart_result_card"]
 def quickstart_result_card(result: QuickstartResult) -> Card:
     """Return the whole quickstart as a card: one line a stage, with the training's curve."""
     training = train_result_card(result.training)
+    replaced = plural(sum(result.masked.counts.values()), "finding")
     stages = [
-        ("Audit", audit_report_card(result.audit_before)),
-        ("Audit after masking", audit_report_card(result.audit_after)),
-        ("Training", training),
-        ("Record", verify_result_card(result.verification)),
+        ("Audit", audit_report_card(result.audit_before).headline),
+        ("Masking", f"{replaced} replaced in {plural(result.masked.rows_masked, 'row')}"),
+        ("Audit after masking", audit_report_card(result.audit_after).headline),
+        ("Training", training.headline),
+        ("Record", verify_result_card(result.verification).headline),
     ]
     done = result.training.success and result.verification.valid
     paths = {
@@ -44,9 +47,7 @@ def quickstart_result_card(result: QuickstartResult) -> Card:
         curves=training.curves,
         picture_text=training.picture_text,
         tables=[
-            Table(
-                "What happened", ("Stage", "Outcome"), [(n, card.headline) for n, card in stages]
-            ),
+            Table("What happened", ("Stage", "Outcome"), stages),
             Table("Where it lies", ("What", "Path"), [(k, str(v)) for k, v in paths.items() if v]),
         ],
     )

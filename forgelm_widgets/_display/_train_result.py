@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train_result_card"]
 
-_POINTS_DRAWN = 150
+_POINTS_DRAWN = 110
 _MOST_BYTES_READ = 64_000_000
 
 

@@ -16,6 +16,7 @@ __all__ = ["verify_result_card"]
 def verify_result_card(result: VerifyResult) -> Card:
     """Return what verifying a log gave as a card; the whole chain head is a click away."""
     head = result.chain_head
+    notes = [Text("What this does not prove", result.notes, folded=False)] if result.notes else []
     figures = [Figure(count(result.entries_count), "entries read")]
     if result.first_invalid_index is not None:
         figures.append(Figure(count(result.first_invalid_index), "first entry that does not fit"))
@@ -30,5 +31,5 @@ def verify_result_card(result: VerifyResult) -> Card:
         if result.valid
         else f"The record cannot be trusted: {result.reason or 'no reason was given'}",
         figures=figures,
-        texts=[Text("Whole chain head", [head], code=True)] if head else [],
+        texts=notes + ([Text("Whole chain head", [head], code=True)] if head else []),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from forgelm.errors import OptionalDependencyError
 
 try:
     import anywidget
+    from IPython.core.getipython import get_ipython
     from IPython.display import display, update_display
 except ImportError as error:
     raise OptionalDependencyError(
@@ -40,8 +42,11 @@ _SNAPSHOT_POINTS = 2_000
 class Watchable(Protocol):
     """What can be watched: `ForgeTrainer`, or anything that tells a listener its events."""
 
-    def subscribe(self, listener: Callable[[ProgressEvent], None], /) -> Any:
-        """Have `listener` called with each event from now on."""
+    def subscribe(self, listener: Callable[[ProgressEvent], None], /) -> None:
+        """Call `listener` with each event from now on."""
+
+    def unsubscribe(self, listener: Callable[[ProgressEvent], None], /) -> None:
+        """Call `listener` no more."""
 
 
 class TrainingMonitor(anywidget.AnyWidget):
@@ -65,6 +70,10 @@ class TrainingMonitor(anywidget.AnyWidget):
 
     snapshot = traitlets.Dict().tag(sync=True)
 
+    # On the class, because a widget whose __init__ raised is closed all the same.
+    _trainer: Watchable | None = None
+    _live = False
+
     def __init__(self, trainer: Watchable) -> None:
         if not callable(getattr(trainer, "subscribe", None)):
             raise TypeError(
@@ -75,11 +84,12 @@ class TrainingMonitor(anywidget.AnyWidget):
         self._sent = dict.fromkeys(SERIES, 0)
         self._seq = 0
         self._next_delta_s = self._next_snapshot_s = 0.0
-        self._live = True
+        self._live = self._in_cell = True
         self._display_id: str | None = None
         super().__init__(snapshot=self._whole())
         self.on_msg(self._on_message)
-        self._subscription = trainer.subscribe(self._on_event)
+        self._trainer = trainer
+        trainer.subscribe(self._on_event)
 
     @classmethod
     def from_records(cls, events: Iterable[ProgressEvent]) -> Self:
@@ -91,6 +101,8 @@ class TrainingMonitor(anywidget.AnyWidget):
     def show(self) -> None:
         """Show the live view here, or the static card once the run has ended."""
         self._display_id = self._display_id or f"forgelm-{uuid.uuid4().hex}"
+        if self._live and (shell := get_ipython()):
+            shell.events.register("post_run_cell", self._on_cell_end)
         display(self._face(), raw=True, display_id=self._display_id)  # type: ignore[no-untyped-call]
 
     _ipython_display_ = show
@@ -106,8 +118,9 @@ class TrainingMonitor(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop listening, and leave the static card."""
-        if callable(self._subscription):
-            self._subscription()
+        if self._trainer is not None:
+            self._trainer.unsubscribe(self._on_event)
+            self._trainer = None
         self.freeze()
 
     def figure(self) -> go.Figure:
@@ -135,6 +148,7 @@ class TrainingMonitor(anywidget.AnyWidget):
 
     def _on_event(self, event: ProgressEvent) -> None:
         self._run.add(event)
+        self._in_cell = threading.current_thread() is threading.main_thread()
         frequent = event.kind in {"log", "evaluate"}
         now_s = time.monotonic()
         if not self._live:
@@ -144,6 +158,15 @@ class TrainingMonitor(anywidget.AnyWidget):
             self.freeze()
         elif not frequent or now_s >= self._next_delta_s:
             self._publish(now_s)
+
+    def _on_cell_end(self, outcome: Any) -> None:
+        """Settle the view of a run that an error ended before it could say anything."""
+        error = outcome.error_in_exec
+        if self._live and self._in_cell and error is not None:
+            self._run.cut_off(type(error).__name__)
+            self.freeze()
+        if not self._live and (shell := get_ipython()):
+            shell.events.unregister("post_run_cell", self._on_cell_end)
 
     def _publish(self, now_s: float) -> None:
         """Send what is new: a small message, or now and then everything, for views that joined."""
@@ -182,3 +205,6 @@ class _Record:
     def subscribe(self, listener: Callable[[ProgressEvent], None], /) -> None:
         for event in self._events:
             listener(event)
+
+    def unsubscribe(self, listener: Callable[[ProgressEvent], None], /) -> None:
+        """Do nothing: everything has been said."""

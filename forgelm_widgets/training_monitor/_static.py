@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from forgelm_widgets._card import Card, Figure, Mark, Table
+from forgelm_widgets._card import Card, Figure, Mark, Table, Text
 from forgelm_widgets._curves import RunCurves, RunState
 from forgelm_widgets._text import count, duration, number
 
 __all__ = ["run_card"]
 
-_POINTS_DRAWN = 150
-_ROWS_SHOWN = 12
+_POINTS_DRAWN = 110
+_ROWS_SHOWN = 9
 _MARKS: dict[RunState, Mark] = {
     "starting": "neutral",
     "running": "neutral",
@@ -28,12 +28,13 @@ def run_card(run: RunCurves) -> Card:
     return Card(
         kind="training-run",
         label="Training run",
-        mark=_MARKS[run.state],
+        mark="attention" if run.state == "finished" and run.message else _MARKS[run.state],
         headline=status["headline"],
         figures=list(_figures(run, status["elapsed_s"])),
         curves=run.pairs(_POINTS_DRAWN),
         picture_text=run.summary(),
         tables=[_table(run)] if run.points["loss"] else [],
+        texts=[Text("", [status["odd"]], folded=False)] if status["odd"] else [],
     )
 
 
@@ -47,8 +48,6 @@ def _figures(run: RunCurves, elapsed_s: float) -> Iterator[Figure]:
     if run.events:
         yield Figure(count(run.events[-1].step), "steps")
         yield Figure(duration(elapsed_s), "duration")
-    if odd := run.status()["odd"]:
-        yield Figure("Look", odd)
 
 
 def _table(run: RunCurves) -> Table:

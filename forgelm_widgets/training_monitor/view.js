@@ -279,7 +279,7 @@ function show(store, root) {
     const at = chart.pointed_x === null ? null : chart.pointed_step ?? null;
     CURVES.forEach(({ name }, i) => {
       const { x, y } = curves[name];
-      const index = at === null ? y.length - 1 : x.lastIndexOf(at);
+      const index = at === null ? y.length - 1 : x.findLastIndex((step) => step <= at);
       values[i].textContent = number(y[index]);
     });
     const { learning_rate, grad_norm, tokens_per_second } = status.latest;

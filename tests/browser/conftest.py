@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -215,20 +216,25 @@ def open_notebook(
     """Give a function that opens a copy of a notebook file in JupyterLab."""
 
     def opened(path: Path, *, width: int = 1280, dark: bool = False) -> OpenNotebook:
-        name = f"{request.node.name.translate(str.maketrans('[]/', '---'))[:60]}-{path.name}"
-        copy = lab.folder / name
+        # Each test has a folder of its own there, which is where its kernel starts.
+        folder = re.sub(r"\W+", "-", request.node.name)[:60]
+        copy = lab.folder / folder / path.name
+        copy.parent.mkdir(exist_ok=True)
         document = json.loads(path.read_text("utf-8"))
         # Without it JupyterLab asks for a kernel and waits.
         document["metadata"].setdefault("kernelspec", {"name": "python3", "display_name": "Python"})
         copy.write_text(json.dumps(document), "utf-8")
         tab = new_tab(width)
-        tab.page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        tab.page.goto(f"{lab.url}/lab/tree/{folder}/{path.name}?reset")
         tab.page.wait_for_function("window.jupyterapp !== undefined")
         tab.page.evaluate("() => jupyterapp.restored")
         theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+        # A change of theme before the first one has arrived makes JupyterLab stumble.
+        tab.page.wait_for_function("document.body.dataset.jpThemeName !== undefined")
         tab.page.evaluate(
             "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
         )
+        tab.page.wait_for_function("(t) => document.body.dataset.jpThemeName === t", arg=theme)
         tab.page.evaluate("() => jupyterapp.shell.collapseLeft()")
         tab.page.wait_for_function(f"({_PANEL})?.sessionContext.session?.kernel?.status === 'idle'")
         return OpenNotebook(tab, copy)

@@ -32,8 +32,9 @@ def _write_rows(name: str, rows: list[Any]) -> str:
 
 
 def _write_config(**changes: str) -> str:
+    model = changes.get("model", "model")
     document = {
-        "model": {"name_or_path": changes.get("model", "model"), "load_in_4bit": False},
+        "model": {"name_or_path": model, "load_in_4bit": False, "offline": True},
         "lora": {},
         "data": {"dataset_name_or_path": changes.get("data", "rows.jsonl")},
         "training": {
@@ -42,13 +43,14 @@ def _write_config(**changes: str) -> str:
             "report_to": "none",
         },
     }
-    document["model"]["offline"] = True
     Path("config.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
     return "config.yaml"
 
 
 def _files() -> set[str]:
-    return {str(path) for path in Path().rglob("*") if path.is_file()}
+    """List all files but the record: a run that failed is on record as one."""
+    paths = (path for path in Path().rglob("*") if path.is_file())
+    return {str(path) for path in paths if not path.name.startswith("audit_log.jsonl")}
 
 
 def _refused(
@@ -76,7 +78,12 @@ def test_a_missing_config_is_named(
 
 @pytest.mark.parametrize(
     ("text", "needle"),
-    [("", "empty"), ("- model\n- lora\n", "list"), ("model: [\n", "line"), ("model: {}\n", "lora")],
+    [
+        ("", "empty"),
+        ("- model\n- lora\n", "block of keys"),
+        ("model: [\n", "line"),
+        ("model: {}\n", "lora"),
+    ],
     ids=["empty", "a list", "broken", "incomplete"],
 )
 def test_a_config_that_is_not_one_is_refused(
@@ -154,6 +161,14 @@ def test_training_refuses_data_that_cannot_be_used(
     _refused(capsys, ["train", _write_config(model=model, data=shapeless)], shapeless, "row 2")
 
 
+def test_a_data_set_of_one_row_trains_and_says_what_is_missing(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = _write_rows("one.jsonl", [ROW])
+    assert run(["train", _write_config(model=str(tiny_model), data=one)]) == 0
+    assert "skipped: there were no validation rows" in capsys.readouterr().out
+
+
 def test_training_refuses_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     rows = _write_rows("rows.jsonl", [ROW, ROW])
     _refused(capsys, ["train", _write_config(model="./no-model", data=rows)], "./no-model")
@@ -165,18 +180,22 @@ def test_training_refuses_an_output_folder_that_cannot_be_written(
     rows = _write_rows("rows.jsonl", [ROW, ROW])
     Path("file").touch()
     config = _write_config(model=str(tiny_model), data=rows, output_dir="file/out")
-    _refused(capsys, ["train", config], "file/out")
+    _refused(capsys, ["train", config], "training.output_dir", "file is a file")
 
 
 _WITHOUT_TRAIN_EXTRA = """
 import sys
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "transformers", "trl", "peft", "datasets"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+from importlib.machinery import PathFinder
 
-sys.meta_path.insert(0, Absent())
+class BareFinder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name in {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}:
+            return None
+        return super().find_spec(name, path, target)
+
+sys.meta_path = [BareFinder if finder is PathFinder else finder for finder in sys.meta_path]
 from forgelm.cli import run
 sys.exit(run(sys.argv[1:]))
 """
@@ -186,6 +205,7 @@ sys.exit(run(sys.argv[1:]))
 def test_without_the_train_extra_the_command_says_what_to_install(command: str) -> None:
     rows = _write_rows("rows.jsonl", [ROW, ROW])
     Path("model").mkdir()
+    Path("model", "config.json").write_text("{}", encoding="utf-8")
     arguments = ["train", _write_config(data=rows)] if command == "train" else ["quickstart"]
     before = _files()
     done = subprocess.run(

@@ -46,6 +46,7 @@ def test_no_command_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
         ["train", "config.yaml", "--no-such-option"],
         ["audit", "data", "--workers", "0"],
         ["audit", "data", "--dedup-method", "guess"],
+        ["audit", "data", "--minhash-jaccard", "2"],
         ["--config", "a.yaml", "train", "b.yaml"],
         ["quickstart", "--max-steps", "0"],
         ["verify-audit", "log", "--output-format", "yaml"],
@@ -83,6 +84,32 @@ def test_an_error_in_json_is_exactly_one_object_on_stdout(
     assert document["exit_code"] == 1
     assert set(document) == {"error", "exit_code"}
     assert document["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["audit", "data", "--minhash-jaccard", "nan"],
+        ["audit", "data", "--pii-ml-language", "-"],
+        ["mask", "data", "masked", "--no-pii", "--no-secrets"],
+    ],
+    ids=" ".join,
+)
+def test_an_argument_out_of_bounds_exits_with_1_and_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), err.startswith("error: ")) == ("", 1, True)
+
+
+def test_the_traceback_of_an_error_is_shown_only_when_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["train", "nowhere.yaml"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(["train", "nowhere.yaml", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_each_command_shares_the_output_options() -> None:

@@ -166,7 +166,7 @@ def test_any_python_value_becomes_strict_json(tmp_path: Path) -> None:
         floats=[float("nan"), float("inf"), -float("inf"), 0.1],
         raw=b"\xff",
         path=Path("a/b"),
-        keys={1: "one", "1": "text", None: 0, True: 1, 2.5: 2, (1, 2): 3},
+        keys={1: "one", "1": "text", None: 0, False: 1, 2.5: 2, (1, 2): 3},
         members={"b", "a"},
         huge=10**5000,
         circle=circle,
@@ -184,7 +184,7 @@ def test_any_python_value_becomes_strict_json(tmp_path: Path) -> None:
         "1 (int)": "one",
         "1": "text",
         "null": 0,
-        "true": 1,
+        "false": 1,
         "2.5": 2,
         "[1, 2]": 3,
     }

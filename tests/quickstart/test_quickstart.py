@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from forgelm import load_config, read_progress, verify_audit_log
-from forgelm.cli import cli, run
+from forgelm.cli import run
 from forgelm.errors import ConfigError, DataError
-from forgelm.quickstart import QuickstartResult, run_quickstart
+from forgelm.quickstart import run_quickstart
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +61,18 @@ def test_the_record_holds(done: SimpleNamespace) -> None:
 
 def test_the_model_is_where_the_account_says(done: SimpleNamespace) -> None:
     final_model = done.run_dir / "training" / "final_model"
-    assert str(final_model) in done.text
+    assert str(final_model.relative_to(done.folder)) in done.text
     assert (final_model / "adapter_model.safetensors").is_file()
 
 
 def test_the_account_is_readable_at_80_columns(done: SimpleNamespace) -> None:
     lines = done.text.splitlines()
     assert lines[0] == "Data: 500 rows (train 400, validation 60, test 40)"
-    assert "  personal data        18      0   email 8, phone 6, iban 2, credit_card 2" in lines
+    assert "  personal data        18      0   iban 2, credit_card 2, email 8, phone 6" in lines
     assert "  credentials           1      0   aws_access_key 1" in lines
     assert "  leaked rows           1      1   train/validation 1" in lines
     assert "make lab" in done.text
-    own_words = [line for line in lines if str(done.folder) not in line]
-    assert [line for line in own_words if len(line) > 80 and "head" not in line] == []
+    assert [line for line in lines if len(line) > 80] == []
     assert "\x1b" not in done.text
 
 
@@ -112,17 +111,3 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path: Path) ->
     with pytest.raises(DataError, match="no-data"):
         run_quickstart(tmp_path / "out", data="no-data")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_click_command_yields_the_public_functions_object(
-    done: SimpleNamespace, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = [
-        f"--output-dir={tmp_path}",
-        f"--model={tiny_model}",
-        f"--data={done.run_dir / 'data_masked'}",
-        "--max-steps=1",
-    ]
-    result = cli.commands["quickstart"].main(arguments, standalone_mode=False)
-    assert isinstance(result, QuickstartResult)
-    assert result.training.success

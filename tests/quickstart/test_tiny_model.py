@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_template_marks_what_the_assistant_wrote(tiny_model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     rows = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
-    encoded = tokenizer.apply_chat_template(
+    encoded: Any = tokenizer.apply_chat_template(
         rows, return_dict=True, return_assistant_tokens_mask=True
     )
     marked = [
@@ -62,7 +63,9 @@ def test_the_template_marks_what_the_assistant_wrote(tiny_model: Path) -> None:
 def test_the_base_has_learned_to_write(tiny_model: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
-    encoded = tokenizer("Put it near a bright window and water it.", return_tensors="pt")
+    encoded = tokenizer(
+        "There is no hurry, the museum does not close before May.", return_tensors="pt"
+    )
 
     loss = model(**encoded, labels=encoded["input_ids"]).loss.item()
 

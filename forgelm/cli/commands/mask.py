@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from forgelm.cli._output import ForgeCommand, Presentation
+from forgelm.cli._output import ForgeCommand, Presentation, listed
 
 if TYPE_CHECKING:
     from forgelm.data_audit import MaskSummary
@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["mask"]
 
 
-def present_mask(summary: MaskSummary) -> Presentation:
-    raise NotImplementedError
+def _present(summary: MaskSummary) -> Presentation:
+    lines = [
+        f"{summary.out}: {summary.rows} rows, {summary.rows_masked} of them masked",
+        f"  masked           {listed(summary.counts)}",
+    ]
+    if summary.skipped:
+        lines.append(f"  left out         {summary.skipped} lines that could not be read")
+        lines += [f"    {line}" for line in summary.skipped_lines]
+    return Presentation("\n".join(lines), dataclasses.asdict(summary))
 
 
-@click.command(cls=ForgeCommand, present=present_mask)
+@click.command(cls=ForgeCommand, present=_present)
 @click.argument("source")
 @click.argument("out")
 @click.option("--pii/--no-pii", default=True, show_default=True, help="Mask personal data.")

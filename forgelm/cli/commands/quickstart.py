@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from forgelm.cli._exit_codes import ExitCode, exit_code_of_training
-from forgelm.cli._output import ForgeCommand, Presentation
-from forgelm.cli.commands.audit import leaked_rows, listed
+from forgelm.cli._output import ForgeCommand, Presentation, listed, shown
 from forgelm.cli.commands.train import training_document, training_lines
 from forgelm.cli.commands.verify import verification_document, verification_line
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["quickstart"]
 
 
-def present_quickstart(result: QuickstartResult) -> Presentation:
+def _present(result: QuickstartResult) -> Presentation:
     code = exit_code_of_training(result.training)
     if code is ExitCode.SUCCESS and not result.verification.valid:
         code = ExitCode.ALTERED
@@ -30,8 +28,8 @@ def present_quickstart(result: QuickstartResult) -> Presentation:
         field.name: getattr(result, field.name) for field in dataclasses.fields(result)
     }
     document |= {
-        "audit_before": dataclasses.asdict(result.audit_before),
-        "audit_after": dataclasses.asdict(result.audit_after),
+        "audit_before": result.audit_before.to_dict(),
+        "audit_after": result.audit_after.to_dict(),
         "masked": dataclasses.asdict(result.masked),
         "training": training_document(result.training),
         "verification": verification_document(result.verification),
@@ -39,7 +37,7 @@ def present_quickstart(result: QuickstartResult) -> Presentation:
     return Presentation("\n\n".join("\n".join(lines) for lines in sections), document, code)
 
 
-@click.command(cls=ForgeCommand, present=present_quickstart)
+@click.command(cls=ForgeCommand, present=_present)
 @click.option(
     "--output-dir",
     default="forgelm-quickstart",
@@ -50,7 +48,7 @@ def present_quickstart(result: QuickstartResult) -> Presentation:
 @click.option("--data", help="JSONL file or folder of splits; left out, one is written.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Optimizer steps.")
 def quickstart(**options: Any) -> QuickstartResult:
-    """Do the whole job once, offline: audit, mask, train, evaluate, verify."""
+    """Do the whole job once, offline, from audit to verified record."""
     from forgelm.quickstart import run_quickstart
 
     return run_quickstart(**options)
@@ -60,6 +58,7 @@ def _found(result: QuickstartResult) -> list[str]:
     before, after = result.audit_before, result.audit_after
     splits = {name: split["sample_count"] for name, split in before.splits.items()}
     rows = zip(_counts(before), _counts(after), strict=True)
+    skipped = result.masked.skipped
     return [
         f"Data: {before.total_samples} rows ({listed(splits)})",
         f"  {'':<16} {'found':>6} {'left':>6}",
@@ -67,13 +66,13 @@ def _found(result: QuickstartResult) -> list[str]:
             f"  {name:<16} {found:>6} {left:>6}   {kinds}".rstrip()
             for (name, found, kinds), (_, left, _) in rows
         ),
-        "  Masking takes personal data and credentials away; what is left is for you to",
-        "  judge.",
+        "  Masking drops no rows: near duplicates and leaked rows stay for you to judge.",
+        *([f"  {skipped} lines could not be read and are left out."] if skipped else []),
     ]
 
 
 def _counts(report: AuditReport) -> list[tuple[str, int, str]]:
-    leaked = leaked_rows(report)
+    leaked = _leaked_rows(report)
     return [
         ("personal data", sum(report.pii_summary.values()), listed(report.pii_summary)),
         ("credentials", sum(report.secrets_summary.values()), listed(report.secrets_summary)),
@@ -82,15 +81,23 @@ def _counts(report: AuditReport) -> list[tuple[str, int, str]]:
     ]
 
 
+def _leaked_rows(report: AuditReport) -> dict[str, int]:
+    """Return how many rows of the later split are in the earlier one too, by pair of splits."""
+    return {
+        pair.replace("__", "/"): counts[f"leaked_rows_in_{pair.partition('__')[2]}"]
+        for pair, counts in report.cross_split_overlap.get("pairs", {}).items()
+    }
+
+
 def _trained(result: QuickstartResult) -> list[str]:
-    record = verification_line(result.verification)
-    return [*training_lines(result.training), f"  {'record':<16} {record}"]
+    record = f"  {'record':<16} {verification_line(result.verification)}"
+    return [*training_lines(result.training), record]
 
 
 def _places(result: QuickstartResult) -> list[str]:
     present = [(name, what) for name, what in _CONTENTS if (result.run_dir / name).exists()]
     return [
-        f"Everything lies in {_short(result.run_dir)}",
+        f"Everything lies in {shown(result.run_dir)}",
         *(f"  {name:<16} {what}" for name, what in present),
     ]
 
@@ -109,14 +116,8 @@ _CONTENTS = (
 def _next_steps(result: QuickstartResult) -> list[str]:
     return [
         "Next",
-        f"  forgelm train {_short(result.config_path)}",
-        f"  forgelm verify-audit {_short(result.run_dir / 'training')}",
+        f"  forgelm train {shown(result.config_path)}",
+        f"  forgelm verify-audit {shown(result.run_dir / 'training')}",
         "  forgelm quickstart --model MODEL --data DATA",
-        "  make lab         the same in a notebook, with a live chart",
+        "  make lab         in the repository: the same in a notebook, with a live chart",
     ]
-
-
-def _short(path: Path) -> str:
-    """Return the path as seen from here, where it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)

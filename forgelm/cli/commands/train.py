@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from forgelm.cli._exit_codes import exit_code_of_training
-from forgelm.cli._output import ForgeCommand, Presentation
+from forgelm.cli._output import ForgeCommand, Presentation, shown
 
 if TYPE_CHECKING:
     from forgelm.results import TrainResult
@@ -17,15 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["train", "training_document", "training_lines"]
 
 
-def present_training(result: TrainResult) -> Presentation:
+def _present(result: TrainResult) -> Presentation:
     lines = training_lines(result)
     if result.output_dir is not None:
-        log = Path(result.output_dir) / "audit_log.jsonl"
-        lines += ["", f"Next: forgelm verify-audit {log}"]
+        lines += ["", f"Next: forgelm verify-audit {shown(result.output_dir)}"]
     return Presentation("\n".join(lines), training_document(result), exit_code_of_training(result))
 
 
-@click.command(cls=ForgeCommand, present=present_training)
+@click.command(cls=ForgeCommand, present=_present)
 @click.argument("config")
 def train(config: str) -> TrainResult:
     """Fine-tune a model as the YAML file CONFIG says.
@@ -55,10 +53,10 @@ def training_lines(result: TrainResult) -> list[str]:
     places = {
         "model": result.final_model_path,
         "waiting model": result.staging_path,
-        "checkpoint": result.last_checkpoint,
+        "checkpoint": None if result.success else result.last_checkpoint,
         "run directory": result.output_dir,
     }
-    lines += [f"  {name:<16} {place}" for name, place in places.items() if place is not None]
+    lines += [f"  {name:<16} {shown(place)}" for name, place in places.items() if place]
     return lines
 
 
@@ -66,7 +64,8 @@ def _headline(result: TrainResult) -> str:
     if result.awaiting_approval:
         return "Training finished; the model waits for a person's approval."
     if result.success:
-        return "Training finished."
+        wall_s = (result.resource_usage or {}).get("training_duration_seconds")
+        return "Training finished" + (f" in {wall_s:.0f} s." if wall_s is not None else ".")
     if result.stopped:
         return "Training was stopped; the checkpoint below has what was learned so far."
     return f"Training did not succeed: {result.error}"

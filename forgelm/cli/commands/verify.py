@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["verification_document", "verification_line", "verify_audit"]
 
 
-def present_verification(result: VerifyResult) -> Presentation:
+def _present(result: VerifyResult) -> Presentation:
+    lines = [verification_line(result)]
+    if result.valid:
+        lines.append(f"  head  {result.chain_head}")
+    lines += [f"  note: {note}" for note in result.notes]
     code = ExitCode.SUCCESS if result.valid else ExitCode.ALTERED
-    return Presentation(verification_line(result), verification_document(result), code)
+    return Presentation("\n".join(lines), verification_document(result), code)
 
 
-@click.command(name="verify-audit", cls=ForgeCommand, present=present_verification)
+@click.command(name="verify-audit", cls=ForgeCommand, present=_present)
 @click.argument("path")
 @click.option("--require-hmac", is_flag=True, help="Every entry must carry a valid HMAC.")
 @click.option(
@@ -35,7 +39,10 @@ def present_verification(result: VerifyResult) -> Presentation:
     help="Environment variable that holds the secret.",
 )
 def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyResult:
-    """Walk the hash chain of the audit log PATH (or of the run directory PATH)."""
+    """Say whether an audit log stands as it was written.
+
+    PATH is the log, or the run directory that holds it.
+    """
     from forgelm.compliance import verify_audit_log
 
     secret = os.environ.get(hmac_secret_env)
@@ -58,7 +65,7 @@ def verification_line(result: VerifyResult) -> str:
     """Return the verdict on a log in one line."""
     if not result.valid:
         return f"ALTERED: {result.reason}"
-    return f"valid: {result.entries_count} entries, head {result.chain_head}"
+    return f"valid: {result.entries_count} entries, each in its place and unaltered"
 
 
 def verification_document(result: VerifyResult) -> dict[str, Any]:
