@@ -74,9 +74,8 @@ def _picture(card: Card) -> str:
         return ""
     source = "data:image/svg+xml," + quote(svg, safe=" /:;,=()'")
     return (
-        f'<div style="overflow-x:auto;margin:0 0 12px"><img src="{escape(source)}" '
-        f'alt="{escape(card.picture_text)}" '
-        'style="display:block;width:100%;min-width:420px;max-width:560px"></div>'
+        f'<img src="{escape(source)}" alt="{escape(card.picture_text)}" '
+        'style="display:block;width:100%;max-width:500px;margin:0 0 12px">'
     )
 
 
@@ -86,16 +85,16 @@ def _table(table: Table) -> str:
         for column in range(len(table.head))
     ]
     head = "".join(
-        f'<th scope="col" style="{_CELL};{_side(right)};font-weight:500;opacity:0.75">'
+        f'<th scope="col" style="{_CELL};{_side(right)};font-weight:500;opacity:0.75{_wrap(name)}">'
         f"{escape(name)}</th>"
         for name, right in zip(table.head, numeric, strict=True)
     )
     body = "".join(_row(row, numeric) for row in table.rows)
     return (
         '<div style="overflow-x:auto;margin:0 0 12px"><table style="border-collapse:collapse;'
-        'margin:0;border:0;white-space:nowrap;font-size:0.95em">'
+        'margin:0;border:0;font-size:0.95em">'
         '<caption style="text-align:left;font-weight:600;'
-        f'padding:2px 0;caption-side:top;color:inherit">{escape(table.caption)}</caption>'
+        f'padding:2px 0;caption-side:top;color:inherit;white-space:nowrap">{escape(table.caption)}</caption>'
         f'<thead style="border:0"><tr style="border-bottom:{_RULE}">{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{_left_out(table.left_out, 'row')}</div>"
     )
@@ -103,7 +102,7 @@ def _table(table: Table) -> str:
 
 def _row(row: Iterable[Cell], numeric: list[bool]) -> str:
     name, *cells = (
-        (escape(_cell(value)), f"{_CELL};{_side(right)}{_wrap(_cell(value))}")
+        (escape(_cell(value)), f"{_CELL};{_side(right)}{_wrap(value)}")
         for value, right in zip(row, numeric, strict=True)
     )
     head = f'<th scope="row" style="{name[1]};font-weight:400">{name[0]}</th>'
@@ -119,8 +118,11 @@ def _cell(value: Cell) -> str:
     return count(value) if isinstance(value, int) else number(value)
 
 
-def _wrap(text: str) -> str:
-    return "" if len(text) <= 32 else ";min-width:180px;white-space:normal;overflow-wrap:anywhere"
+def _wrap(value: Cell) -> str:
+    if not isinstance(value, str):
+        return ""
+    short = len(value) <= 32
+    return ";white-space:nowrap" if short else ";min-width:180px;overflow-wrap:anywhere"
 
 
 def _side(right: bool) -> str:

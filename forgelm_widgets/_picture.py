@@ -10,7 +10,7 @@ from forgelm_widgets._card import Bar
 
 __all__ = ["bars_svg", "curves_svg", "ticks"]
 
-_WIDTH = 520
+_WIDTH = 440
 _INK = "#7d8590"
 _TIERS = {
     "secret": "#d1435b",

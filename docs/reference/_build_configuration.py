@@ -78,11 +78,10 @@ Every key of an existing file is known here. What behaves differently:
 | `data.clean_text` collapsed line breaks and indentation | they stay as they are |
 | `lora.use_dora`, `lora.use_rslora`, `training.sample_packing` were switches | they warn, turn \
 into `lora.method` or `training.packing`, and read false afterwards |
-| `r: "8"` or `shuffle: "yes"` were converted | a number or truth value in quotes is refused |
+| `r: true`, `r: "8"` or `shuffle: "yes"` were converted | a value of the wrong type is refused |
 | the last of two equal keys won | both lines are named and the file is refused |
 | `2e-5` was text, `010` was 8 and `1:30` was 90 | `2e-5` is a number; the other two are refused \
 as numbers |
-| an unknown key in an alias or merge was kept | every unknown key is refused |
 | `neftune_noise_alpha`, `sliding_window_attention`, `num_fewshot` and `limit` took any number | \
 values that cannot work are refused |
 | an address with a user name and password was accepted | it is refused; name an environment \

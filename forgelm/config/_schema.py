@@ -97,19 +97,14 @@ def _field(
         shape = next(option for option in shape["oneOf"] if "const" not in option)
     item = _resolve(_item_schema(shape), defs)
     kind = _kind(shape)
-    entry = item or shape
     inside = shape if kind == "object" else item
-    prefix = f"{path}[]" if kind == "list" else path
     return ConfigField(
         name=name,
         path=path,
         type=kind,
         required=required,
         default=copy.deepcopy(schema.get("default")),
-        minimum=entry.get("exclusiveMinimum", entry.get("minimum")),
-        maximum=entry.get("exclusiveMaximum", entry.get("maximum")),
-        exclusive_minimum="exclusiveMinimum" in entry,
-        exclusive_maximum="exclusiveMaximum" in entry,
+        **_bounds(item or shape),
         choices=tuple(shape.get("enum", words)),
         pattern=shape.get("pattern"),
         format=shape.get("format"),
@@ -122,17 +117,25 @@ def _field(
         group=schema.get("group", ""),
         unit=schema.get("unit"),
         level=schema.get("level", "advanced"),
-        children=tuple(
-            _field(
-                key,
-                f"{prefix}.{key}".lstrip("."),
-                child,
-                defs,
-                required=key in inside.get("required", ()),
-            )
-            for key, child in inside.get("properties", {}).items()
-        ),
+        children=_children(f"{path}[]" if kind == "list" else path, inside, defs),
     )
+
+
+def _children(path: str, block: dict[str, Any], defs: dict[str, Any]) -> tuple[ConfigField, ...]:
+    required = block.get("required", ())
+    return tuple(
+        _field(name, f"{path}.{name}".lstrip("."), schema, defs, required=name in required)
+        for name, schema in block.get("properties", {}).items()
+    )
+
+
+def _bounds(shape: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "minimum": shape.get("exclusiveMinimum", shape.get("minimum")),
+        "maximum": shape.get("exclusiveMaximum", shape.get("maximum")),
+        "exclusive_minimum": "exclusiveMinimum" in shape,
+        "exclusive_maximum": "exclusiveMaximum" in shape,
+    }
 
 
 def _resolve(schema: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ __all__ = ["SUFFIXES", "read_rows"]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _MAX_LINE_BYTES = 64 * 2**20
 _MAX_FIELD_CHARS = 16 * 2**20
+_MAX_ARRAY_BYTES = 2**30
 
 Numbered = Iterator[tuple[int, dict[str, Any]]]
 
@@ -76,6 +77,8 @@ def _parsed(line: bytes, path: Path, number: int, problems: RowProblems) -> dict
 
 
 def _json_array(path: Path, problems: RowProblems) -> Numbered:
+    if path.stat().st_size > _MAX_ARRAY_BYTES:
+        raise DataError(f"{path.name} is a JSON array of more than 1 GiB. Convert it to JSONL.")
     try:
         rows = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

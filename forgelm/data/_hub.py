@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
@@ -15,11 +17,56 @@ from forgelm.errors import DataError
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["hub_session", "hub_token", "load_hub_dataset"]
+__all__ = ["hub_session", "hub_token", "is_hub_name", "load_hub_dataset"]
 
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _OFFLINE = "HF_HUB_OFFLINE"
-# The libraries read the environment once, when they are first imported.
-_READ_ONCE = (("huggingface_hub.constants", _OFFLINE), ("datasets.config", _OFFLINE))
+
+
+class _OfflineSwitch:
+    """Keeps the process off the Hub while at least one session asks for it."""
+
+    # The libraries read the environment once, when they are first imported.
+    _MODULES = ("huggingface_hub.constants", "datasets.config")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sessions = 0
+        self._environment: str | None = None
+        self._read: dict[str, bool] = {}
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        with self._lock:
+            self._sessions += 1
+            if self._sessions == 1:
+                self._turn_on()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sessions -= 1
+                if not self._sessions:
+                    self._put_back()
+
+    def _turn_on(self) -> None:
+        self._environment = os.environ.get(_OFFLINE)
+        loaded = [name for name in self._MODULES if name in sys.modules]
+        self._read = {name: getattr(sys.modules[name], _OFFLINE) for name in loaded}
+        os.environ[_OFFLINE] = "1"
+        for name in self._MODULES:
+            _set_if_imported(name, _OFFLINE, True)
+
+    def _put_back(self) -> None:
+        was_offline = (self._environment or "").upper() in {"1", "ON", "YES", "TRUE"}
+        os.environ.pop(_OFFLINE, None)
+        if self._environment is not None:
+            os.environ[_OFFLINE] = self._environment
+        for name in self._MODULES:
+            _set_if_imported(name, _OFFLINE, self._read.get(name, was_offline))
+
+
+_SWITCH = _OfflineSwitch()
 
 
 @contextmanager
@@ -31,7 +78,8 @@ def hub_session(config: ForgeConfig) -> Iterator[None]:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     _set_if_imported("huggingface_hub.constants", "HF_HUB_DISABLE_TELEMETRY", True)
-    with warnings.catch_warnings(), _offline(config.model.offline):
+    offline = _SWITCH.on() if config.model.offline else nullcontext()
+    with warnings.catch_warnings(), offline:
         # One library's notes to another, which no user of ours can act on.
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|trl|peft")
         yield
@@ -43,24 +91,9 @@ def hub_token(config: ForgeConfig) -> str | None:
     return secret.get_secret_value() if secret else os.environ.get("HUGGINGFACE_TOKEN") or None
 
 
-@contextmanager
-def _offline(wanted: bool) -> Iterator[None]:
-    if not wanted:
-        yield
-        return
-    before = os.environ.get(_OFFLINE)
-    was_offline = (before or "").upper() in {"1", "ON", "YES", "TRUE"}
-    os.environ[_OFFLINE] = "1"
-    for module, name in _READ_ONCE:
-        _set_if_imported(module, name, True)
-    try:
-        yield
-    finally:
-        os.environ.pop(_OFFLINE)
-        if before is not None:
-            os.environ[_OFFLINE] = before
-        for module, name in _READ_ONCE:
-            _set_if_imported(module, name, was_offline)
+def is_hub_name(name: str) -> bool:
+    """Say whether `name` could be a model or data set on the Hub: `name` or `owner/name`."""
+    return _NAME.fullmatch(name) is not None
 
 
 def load_hub_dataset(name: str, config: ForgeConfig) -> dict[str, Any]:

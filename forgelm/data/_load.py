@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm.data._files import SUFFIXES, read_rows
-from forgelm.data._hub import load_hub_dataset
+from forgelm.data._hub import is_hub_name, load_hub_dataset
 from forgelm.data._problems import RowProblems
 from forgelm.errors import DataError
 
@@ -31,7 +31,6 @@ _SPLITS = {
     "eval": "test",
     "holdout": "test",
 }
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,13 @@ class RowSource:
 
 def check_source(name: str) -> str | None:
     """Say what is wrong with a data set's name or path before anything is read, or None."""
-    path = Path(name).expanduser()
+    try:
+        return _problem_with(name, Path(name).expanduser())
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no rights, no such home
+        return f"{name[:100]!r} cannot be read: {error}"
+
+
+def _problem_with(name: str, path: Path) -> str | None:
     if path.is_dir():
         if not _data_files(path):
             return f"the directory {name!r} holds no {_suffixes()} file"
@@ -67,7 +72,7 @@ def check_source(name: str) -> str | None:
         return None if path.stat().st_size else f"the file {name!r} is empty"
     if path.exists():
         return f"{name!r} is not a regular file"
-    if path.suffix.lower() in SUFFIXES or not _HUB_NAME.fullmatch(name):
+    if path.suffix.lower() in SUFFIXES or not is_hub_name(name):
         return f"there is no file or directory {name!r} (seen from {Path.cwd()})"
     return None
 

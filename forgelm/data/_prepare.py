@@ -114,8 +114,6 @@ def _assembled(
     if "validation" not in others:
         pieces, held = _held_out(pieces)
     train = _dataset([_take(part, kept) for part, kept in pieces])
-    if config.data.shuffle:
-        train = train.shuffle(seed=_SEED)
     datasets = {"train": train, **held, **others}
     datasets = {name: dataset for name, dataset in datasets.items() if len(dataset)}
     if "train" not in datasets:
@@ -138,23 +136,28 @@ def _is_tokenised(split: Any) -> bool:
 def _passed_through(splits: Mapping[str, Any]) -> PreparedData:
     if "train" not in splits:
         raise DataError("the dataset that was passed has no split named train.")
-    sources = tuple(
-        SourceSummary(
-            name=f"dataset[{name}]",
-            format="tokens",
-            columns=tuple(split.column_names),
-            rows=len(split),
-            dropped_rows=0,
-            truncated_rows=0,
-            trainable_tokens=sum(1 for row in split["labels"] for t in row[1:] if t != IGNORED),
-            lost_tokens=0,
-            longest_tokens=max(map(len, split["input_ids"]), default=0),
-        )
-        for name, split in splits.items()
-    )
-    if not sources[list(splits).index("train")].trainable_tokens:
+    sources = {name: _token_summary(f"dataset[{name}]", rows) for name, rows in splits.items()}
+    if not sources["train"].trainable_tokens:
         raise DataError("the dataset that was passed has no token to learn from in train.")
-    return PreparedData(splits, DataSummary(sources, {n: len(s) for n, s in splits.items()}))
+    sizes = {name: len(rows) for name, rows in splits.items()}
+    return PreparedData(splits, DataSummary(tuple(sources.values()), sizes))
+
+
+def _token_summary(name: str, rows: Any) -> SourceSummary:
+    compute = require("pyarrow.compute", extra="train", feature="Preparing data")
+    ids, labels = (rows.data.column(column) for column in ("input_ids", "labels"))
+    trained = compute.not_equal(compute.list_flatten(labels), IGNORED)
+    return SourceSummary(
+        name=name,
+        format="tokens",
+        columns=tuple(rows.column_names),
+        rows=len(rows),
+        dropped_rows=0,
+        truncated_rows=0,
+        trainable_tokens=compute.sum(trained).as_py() or 0,
+        lost_tokens=0,
+        longest_tokens=compute.max(compute.list_value_length(ids)).as_py() or 0,
+    )
 
 
 _Piece = tuple[EncodedSource, list[int]]  # a source, and which of its kept rows are taken
@@ -167,18 +170,11 @@ def _mixed(parts: Sequence[EncodedSource], ratio: Sequence[float] | None) -> lis
     replacement; one with fewer rows gives all it has.
     """
     everything = [(part, list(range(part.table.num_rows))) for part in parts]
-    if not ratio:
+    if not ratio or len(parts) == 1:
         return everything
-    if len(ratio) != len(parts) or ratio[0] <= 0:
-        raise ConfigError(
-            issues=[
-                (
-                    "data.mix_ratio",
-                    f"needs one weight for each of the {len(parts)} data sets, "
-                    "the primary's first and above zero",
-                )
-            ]
-        )
+    if ratio[0] <= 0:
+        problem = "the first weight must be above zero: the first data set keeps every row"
+        raise ConfigError(issues=[("data.mix_ratio", problem)])
     base = parts[0].table.num_rows
     chosen = everything[:1]
     for index, (part, rows) in enumerate(everything[1:], 1):

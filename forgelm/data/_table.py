@@ -22,6 +22,7 @@ __all__ = ["EncodedSource", "SourceReader"]
 
 _DETECTION_ROWS = 100
 _CHUNK_ROWS = 1_000
+_COLUMNS_KEPT = 100
 
 Located = tuple[str, int, dict[str, Any]]
 
@@ -103,7 +104,8 @@ class SourceReader:
         self, rows: Iterable[Located], data_format: DataFormat, tally: _Tally
     ) -> Iterator[tuple[list[int], list[int]]]:
         for file, number, row in rows:
-            tally.columns.update(dict.fromkeys(row))
+            if len(tally.columns) < _COLUMNS_KEPT:
+                tally.columns.update(dict.fromkeys(row))
             try:
                 normal = normalise_row(row, data_format, clean=self.clean)
                 # The template is not run for rows that come after a problem: it is the slow part.

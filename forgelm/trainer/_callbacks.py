@@ -82,7 +82,7 @@ class StepWatcher:
 
     def on_log(
         self,
-        _args: TrainingArguments,
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         logs: Mapping[str, Any] | None = None,
@@ -96,7 +96,8 @@ class StepWatcher:
         self._stream.emit("log", **_place(state), metrics=metrics)
         if self._bar is not None:
             self._bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
-        self._watch(metrics, ("loss", "grad_norm"), state, control)
+        # The loss scaling of fp16 makes infinite gradients now and then, and skips their step.
+        self._watch(metrics, ("loss",) if args.fp16 else ("loss", "grad_norm"), state, control)
 
     def on_evaluate(
         self,

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed
-from forgelm.data import check_source
+from forgelm.data import check_source, is_hub_name
 from forgelm.errors import ConfigError, OptionalDependencyError
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["check_before_loading", "check_fit", "check_model_path", "require_train_extra"]
+__all__ = ["check_before_loading", "check_fit", "check_model_settings", "require_train_extra"]
 
 logger = logging.getLogger(__name__)
 
 Issue = tuple[str, str]
 
 _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 # Keys of the schema that this release cannot honour, and when they ask for something.
 _NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
@@ -75,9 +73,11 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
         logger.warning("recorded, but no document is written from it yet: %s", ", ".join(declared))
 
 
-def check_model_path(config: ForgeConfig) -> None:
-    """Raise ConfigError when `model.name_or_path` is a path and no model is there."""
-    issues = list(_model_issues(config))
+def check_model_settings(config: ForgeConfig) -> None:
+    """Raise ConfigError when the blocks `model` and `lora` cannot be honoured."""
+    blocks = ("model.", "lora.")
+    issues = [issue for issue in _unsupported(config) if issue[0].startswith(blocks)]
+    issues += _model_issues(config)
     if issues:
         raise ConfigError(issues=issues)
 
@@ -141,19 +141,26 @@ def _output_issues(config: ForgeConfig) -> Iterator[Issue]:
 
 def _model_issues(config: ForgeConfig) -> Iterator[Issue]:
     name = config.model.name_or_path
-    path = Path(name).expanduser()
-    problem = None
-    if path.is_dir():
-        if (path / "adapter_config.json").is_file() and not (path / "config.json").is_file():
-            problem = f"{name!r} is an adapter; give the model it was trained on"
-        elif not (path / "config.json").is_file():
-            problem = f"the folder {name!r} has no config.json, so it holds no model"
-    elif path.exists():
-        problem = f"{name!r} is a file; give the folder of a model"
-    elif not _HUB_NAME.fullmatch(name):
-        problem = f"there is no folder {name!r} (seen from {Path.cwd()}); correct the path"
+    try:
+        problem = _problem_with_model(name, Path(name).expanduser())
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no rights, no such home
+        problem = f"{name[:100]!r} cannot be read: {error}"
     if problem:
         yield "model.name_or_path", problem
+
+
+def _problem_with_model(name: str, path: Path) -> str | None:
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            return None
+        if (path / "adapter_config.json").is_file():
+            return f"{name!r} is an adapter; give the model it was trained on"
+        return f"the folder {name!r} has no config.json, so it holds no model"
+    if path.exists():
+        return f"{name!r} is a file; give the folder of a model"
+    if not is_hub_name(name):
+        return f"there is no folder {name!r} (seen from {Path.cwd()}); correct the path"
+    return None
 
 
 def _data_issues(config: ForgeConfig) -> Iterator[Issue]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import require
 from forgelm.data import hub_session, hub_token
 from forgelm.errors import ConfigError, TrainingError
-from forgelm.trainer._checks import check_model_path, require_train_extra
+from forgelm.trainer._checks import check_model_settings, require_train_extra
 from forgelm.trainer._precision import Precision, choose_precision
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def get_model_and_tokenizer(
         OptionalDependencyError: The `train` extra is not installed.
         TrainingError: The model's files cannot be loaded.
     """
-    check_model_path(config)
+    check_model_settings(config)
     require_train_extra()
     with hub_session(config), quiet_bars():
         tokenizer = load_tokenizer(config)

@@ -21,7 +21,8 @@ def verify_result_card(result: VerifyResult) -> Card:
     if result.first_invalid_index is not None:
         figures.append(Figure(count(result.first_invalid_index), "first entry that does not fit"))
     if head:
-        figures.append(Figure(f"{head[:12]}…", "chain head"))
+        label = "chain head" if result.valid else "chain head before that"
+        figures.append(Figure(f"{head[:12]}…", label))
     entries = plural(result.entries_count, "entry", "entries")
     return Card(
         kind="verify-result",

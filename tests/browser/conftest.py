@@ -28,7 +28,11 @@ _FLAGS = (
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
 )
-_NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"}}
+_SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+    # Every cell in the page, so that a picture shows all of the notebook.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "scrollPastEnd": False},
+}
 _FOLDERS = (
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_DATA_DIR",
@@ -114,7 +118,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folders = {name: str(home / name.lower()) for name in _FOLDERS}
     settings = Path(folders["JUPYTER_CONFIG_DIR"]) / "labconfig"
     settings.mkdir(parents=True)
-    (settings / "default_setting_overrides.json").write_text(json.dumps(_NO_NEWS), "utf-8")
+    (settings / "default_setting_overrides.json").write_text(json.dumps(_SETTINGS), "utf-8")
     folder = home / "notebooks"
     folder.mkdir()
     with socket.socket() as probe:

@@ -24,7 +24,18 @@ from forgelm.compliance import AuditLogger, verify_audit_log
 from forgelm.errors import AuditLogError
 
 CALLS = {
-    os: ["open", "fstat", "stat", "lseek", "read", "write", "ftruncate", "fsync", "replace", "close"],
+    os: [
+        "open",
+        "fstat",
+        "stat",
+        "lseek",
+        "read",
+        "write",
+        "ftruncate",
+        "fsync",
+        "replace",
+        "close",
+    ],
     fcntl: ["flock"],
 }
 ACKNOWLEDGED, KILLED = 0, 9
@@ -202,9 +213,7 @@ def main(scenario: str, base: Path) -> None:
     for label, at, fault, lasting in trials(scenario, names):
         folder = _fresh(base)
         before = prepare(scenario, folder)
-        outcome = in_child(
-            lambda f=folder, a=at, x=fault, on=lasting: victim(f, a, x, lasting=on)
-        )
+        outcome = in_child(lambda f=folder, a=at, x=fault, on=lasting: victim(f, a, x, lasting=on))
         count += 1
         try:
             wrong = harm(folder, before, outcome)

@@ -205,7 +205,9 @@ _values = st.recursive(
     | st.text(st.characters(exclude_categories=()), max_size=12),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.integers(-2, 2) | st.text(max_size=2) | st.booleans(), inner, max_size=4)
+        | st.dictionaries(
+            st.integers(-2, 2) | st.text(max_size=2) | st.booleans(), inner, max_size=4
+        )
         | st.tuples(inner, inner)
     ),
     max_leaves=8,

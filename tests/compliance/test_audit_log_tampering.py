@@ -65,7 +65,11 @@ Attack = Callable[[list[bytes]], list[bytes]]
 # name -> (what is done to the five lines, line at fault, words of the reason)
 ATTACKS: dict[str, tuple[Attack, int | None, str]] = {
     "edit a line": (lambda ls: [*ls[:2], _edit(ls[2]), *ls[3:]], 4, "line 3: that line was edited"),
-    "edit the last line": (lambda ls: [*ls[:4], _edit(ls[4])], 5, "not the line that the head file"),
+    "edit the last line": (
+        lambda ls: [*ls[:4], _edit(ls[4])],
+        5,
+        "not the line that the head file",
+    ),
     "edit the first line": (lambda ls: [_edit(ls[0]), *ls[1:]], 1, "the manifest pins"),
     "edit and rechain": (
         lambda ls: _rechained([*ls[:2], _edit(ls[2]), *ls[3:]]),
@@ -79,10 +83,18 @@ ATTACKS: dict[str, tuple[Attack, int | None, str]] = {
     "remove and rechain": (lambda ls: _rechained([*ls[:2], *ls[3:]]), 5, "removed at the end"),
     "swap two lines": (lambda ls: [ls[0], ls[2], ls[1], *ls[3:]], 2, "reordered"),
     "repeat a line": (lambda ls: [*ls[:3], ls[2], *ls[3:]], 4, "inserted"),
-    "insert and rechain": (lambda ls: _rechained([*ls[:2], ls[1], *ls[2:]]), 5, "head file records"),
+    "insert and rechain": (
+        lambda ls: _rechained([*ls[:2], ls[1], *ls[2:]]),
+        5,
+        "head file records",
+    ),
     "cut within the last line": (lambda ls: [*ls[:4], ls[4][:40]], 5, "the end was cut"),
     "cut the last newline": (lambda ls: [*ls[:4], ls[4][:-1]], 5, "the end was cut"),
-    "torn bytes behind": (lambda ls: [*ls, ls[4][:40]], 6, "the next AuditLogger will set it aside"),
+    "torn bytes behind": (
+        lambda ls: [*ls, ls[4][:40]],
+        6,
+        "the next AuditLogger will set it aside",
+    ),
     "blank line behind": (lambda ls: [*ls, b"\n"], 6, "it is blank"),
     "blank line within": (lambda ls: [*ls[:2], b"  \n", *ls[2:]], 3, "it is blank"),
     "CRLF": (lambda ls: [line[:-1] + b"\r\n" for line in ls], 1, "CRLF"),
@@ -97,7 +109,11 @@ ATTACKS: dict[str, tuple[Attack, int | None, str]] = {
         5,
         "its first keys are not timestamp, run_id, operator, event, prev_hash",
     ),
-    "an escape more": (lambda ls: [*ls[:4], ls[4].replace(b"event.5", b"\\u0065vent.5")], 5, "re-enc"),
+    "an escape more": (
+        lambda ls: [*ls[:4], ls[4].replace(b"event.5", b"\\u0065vent.5")],
+        5,
+        "re-enc",
+    ),
     "two keys of one name": (
         lambda ls: [*ls[:4], ls[4].replace(b'"n": 5', b'"n": 5, "run_id": "fg-1"')],
         5,
@@ -112,7 +128,11 @@ ATTACKS: dict[str, tuple[Attack, int | None, str]] = {
     "NUL bytes": (lambda ls: [*ls, b"\0" * 512], 6, "no newline ends it"),
     "no operator": (lambda ls: [*ls[:1], b'{"timestamp": "x"}\n'], 2, "it lacks run_id, operator"),
     "local time": (lambda ls: [*ls[:4], ls[4].replace(b"+00:00", b"+02:00")], 5, "not an ISO-8601"),
-    "number as run_id": (lambda ls: [*ls[:4], ls[4].replace(b'"fg-1"', b"1")], 5, "run_id is not a"),
+    "number as run_id": (
+        lambda ls: [*ls[:4], ls[4].replace(b'"fg-1"', b"1")],
+        5,
+        "run_id is not a",
+    ),
 }
 
 
@@ -257,7 +277,9 @@ def test_a_spoiled_head_file_is_a_finding(log: Path) -> None:
     assert "neither of its two slots is whole" in str(result.reason)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b"[" * 60_000, b'{"first_entry_sha256": 1}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b"[" * 60_000, b'{"first_entry_sha256": 1}']
+)
 def test_a_spoiled_manifest_is_a_finding(log: Path, content: bytes) -> None:
     (log.parent / f"{NAME}.manifest.json").write_bytes(content)
     result = verify_audit_log(log)
@@ -383,7 +405,9 @@ def test_any_one_byte_change_is_found(
 
 
 @settings(max_examples=200, deadline=None)
-@given(content=st.binary(max_size=200), head=st.binary(max_size=60), manifest=st.binary(max_size=60))
+@given(
+    content=st.binary(max_size=200), head=st.binary(max_size=60), manifest=st.binary(max_size=60)
+)
 def test_any_bytes_at_all_get_a_verdict(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, head: bytes, manifest: bytes
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -209,14 +208,13 @@ HOSTILE = {
 }
 
 
+@pytest.mark.timeout(60)  # the hangs this guards against never ended
 @pytest.mark.parametrize(("text", "problem"), HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_file_is_refused_before_it_costs_anything(
     text: str, problem: str, tmp_path: Path
 ) -> None:
-    started = time.process_time()
     error = refusal(text, tmp_path)
     assert any(problem in found for _, found in error.issues)
-    assert time.process_time() - started < 10  # the hang it guards against took minutes
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ def test_paths_and_numpy_numbers_of_a_notebook_are_accepted() -> None:
 
 
 def test_a_word_of_an_enumeration_becomes_plain_text() -> None:
-    class Method(str, Enum):
+    class Method(StrEnum):
         SFT = "sft"
 
     built = config(training={"trainer_type": Method.SFT, "rope_scaling": {"x": Method.SFT}})

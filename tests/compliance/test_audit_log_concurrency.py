@@ -1,0 +1,294 @@
+"""Many writers at once: threads, processes, forked children, signal handlers, and a stuck one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from audit_log_page import NAME, check_by_the_page
+
+from forgelm import AuditLogger, verify_audit_log
+from forgelm.errors import AuditLogError
+
+WRITER = Path(__file__).with_name("audit_log_writer.py")
+
+
+def _steps(folder: Path) -> list[int]:
+    return [entry["n"] for entry in check_by_the_page(folder / NAME)]
+
+
+def _run(code: str, folder: Path) -> str:
+    """Run a small program in a process of its own: forks and signals stay out of the tests'."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["one logger", "a logger each"])
+def test_eight_threads_write_one_chain(tmp_path: Path, shared: bool) -> None:
+    logger = AuditLogger(tmp_path)
+    failures: list[BaseException] = []
+
+    def write(first: int) -> None:
+        mine = logger if shared else AuditLogger(tmp_path)
+        try:
+            for n in range(first, first + 40):
+                mine.log_event("step", n=n)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(100 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    steps = _steps(tmp_path)
+    assert len(steps) == 320
+    for number in range(8):
+        mine = [n for n in steps if n // 100 == number]
+        assert mine == list(range(100 * number, 100 * number + 40))
+    assert verify_audit_log(tmp_path / NAME).valid
+
+
+def test_four_processes_write_one_chain(tmp_path: Path) -> None:
+    writers = [
+        subprocess.Popen([sys.executable, str(WRITER), str(tmp_path), str(1000 * number), "60"])
+        for number in range(4)
+    ]
+    assert [writer.wait(timeout=120) for writer in writers] == [0, 0, 0, 0]
+    steps = _steps(tmp_path)
+    assert sorted(steps) == [1000 * number + n for number in range(4) for n in range(60)]
+    assert verify_audit_log(tmp_path / NAME).notes == ()
+
+
+def test_a_log_can_be_verified_while_it_is_written(tmp_path: Path) -> None:
+    AuditLogger(tmp_path).log_event("step", n=-1)
+    writer = subprocess.Popen([sys.executable, str(WRITER), str(tmp_path), "0", "150"])
+    verdicts = []
+    while writer.poll() is None:
+        verdicts.append(verify_audit_log(tmp_path / NAME))
+    assert writer.returncode == 0
+    assert [verdict.reason for verdict in verdicts if not verdict.valid] == []
+    assert len(verdicts) > 1
+
+
+def test_a_stuck_writer_is_waited_for_only_so_long(tmp_path: Path) -> None:
+    logger = AuditLogger(tmp_path)
+    assert logger.lock_wait_s == 30
+    logger.log_event("step", n=1)
+    stuck = subprocess.Popen(
+        [sys.executable, str(WRITER), str(tmp_path), "0", "0", "held"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert stuck.stdout is not None
+    assert stuck.stdout.readline() == "held\n"
+    logger.lock_wait_s = 0.05
+    with pytest.raises(AuditLogError, match=r"another process held the lock for 0\.05 s"):
+        logger.log_event("step", n=2)
+    result = verify_audit_log(tmp_path / NAME)
+    assert result.valid
+    assert "could not be locked" in result.notes[0]
+    stuck.communicate("")
+    logger.log_event("step", n=3)
+    assert _steps(tmp_path) == [1, 3]
+
+
+def test_a_logger_used_in_a_forked_child_says_what_to_do(tmp_path: Path) -> None:
+    code = """
+        import os, sys
+        from forgelm.compliance import AuditLogger
+
+        logger = AuditLogger(sys.argv[1])
+        logger.log_event("step", n=1)
+        child = os.fork()
+        if child == 0:
+            try:
+                logger.log_event("step", n=2)
+            except OSError as error:
+                print(error, flush=True)
+            AuditLogger(sys.argv[1]).log_event("step", n=3)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        logger.log_event("step", n=4)
+    """
+    assert "Construct a new AuditLogger in each forked child" in _run(code, tmp_path)
+    assert _steps(tmp_path) == [1, 3, 4]
+
+
+def test_children_forked_while_threads_log_neither_hang_nor_hold_the_lock(tmp_path: Path) -> None:
+    code = """
+        import os, sys, threading, warnings
+        from forgelm.compliance import AuditLogger
+
+        warnings.simplefilter("ignore")  # forking a process with threads is the point
+        logger = AuditLogger(sys.argv[1])
+        logger.log_event("step", n=0)
+
+        def write():
+            for n in range(1, 41):
+                logger.log_event("step", n=n)
+
+        threads = [threading.Thread(target=write) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        children = []
+        for n in range(8):
+            child = os.fork()
+            if child == 0:
+                mine = AuditLogger(sys.argv[1])
+                mine.lock_wait_s = 20
+                mine.log_event("step", n=1000 + n)
+                os._exit(0)
+            children.append(child)
+        for thread in threads:
+            thread.join()
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 8
+    """
+    _run(code, tmp_path)
+    assert sorted(_steps(tmp_path)) == sorted([0, *range(1, 41), *range(1, 41), *range(1000, 1008)])
+
+
+def test_a_child_outliving_a_killed_parent_does_not_keep_its_lock(tmp_path: Path) -> None:
+    """The parent forks while it holds the lock, and is killed; the child sleeps on."""
+    code = """
+        import os, signal, sys, threading, time, warnings
+        from forgelm.compliance import AuditLogger
+
+        warnings.simplefilter("ignore")
+        folder = sys.argv[1]
+        AuditLogger(folder).log_event("step", n=0)
+        parent = os.fork()
+        if parent == 0:
+            inside = threading.Event()
+            real = os.fsync
+            def slow(descriptor):
+                real(descriptor)
+                inside.set()
+                time.sleep(60)
+            os.fsync = slow
+            logger = AuditLogger(folder)
+            threading.Thread(target=logger.log_event, args=("step",), kwargs={"n": 1}).start()
+            inside.wait()
+            sleeper = os.fork()
+            if sleeper == 0:
+                time.sleep(60)
+            print(sleeper, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(parent, 0)
+        logger = AuditLogger(folder)
+        logger.lock_wait_s = 10
+        logger.log_event("step", n=2)
+    """
+    run = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    sleeper = int(run.stdout.readline())
+    try:
+        assert run.wait(timeout=60) == 0
+    finally:
+        os.kill(sleeper, 9)
+        run.stdout.close()
+    assert _steps(tmp_path) == [0, 1, 2]
+
+
+def test_a_signal_handler_may_log_while_an_event_is_being_logged(tmp_path: Path) -> None:
+    code = """
+        import signal, sys
+        from forgelm.compliance import AuditLogger
+
+        logger = AuditLogger(sys.argv[1])
+        handled = 0
+
+        def on_alarm(number, frame):
+            global handled
+            logger.log_event("step", n=1000 + handled)
+            handled += 1
+
+        signal.signal(signal.SIGALRM, on_alarm)
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.011)
+        n = 0
+        while handled < 15:
+            logger.log_event("step", n=n)
+            n += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(n, handled)
+    """
+    written, handled = map(int, _run(code, tmp_path).split())
+    steps = _steps(tmp_path)
+    assert [n for n in steps if n < 1000] == list(range(written))
+    assert sorted(n for n in steps if n >= 1000) == list(range(1000, 1000 + handled))
+
+
+def test_ctrl_c_leaves_a_whole_event_or_none(tmp_path: Path) -> None:
+    code = """
+        import signal, sys
+        from forgelm.compliance import AuditLogger
+
+        logger = AuditLogger(sys.argv[1])
+        interrupts = 0
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        n = 0
+        while interrupts < 20:
+            signal.setitimer(signal.ITIMER_REAL, 0.0007 * (1 + interrupts % 7))
+            try:
+                while True:
+                    n += 1
+                    logger.log_event("step", n=n)
+            except KeyboardInterrupt:
+                interrupts += 1
+    """
+    _run(code, tmp_path)
+    steps = _steps(tmp_path)
+    assert steps == sorted(set(steps))
+    assert verify_audit_log(tmp_path / NAME).notes == ()
+
+
+def test_ctrl_c_ends_the_wait_for_a_stuck_writer(tmp_path: Path) -> None:
+    code = """
+        import fcntl, signal, sys, time
+        from forgelm.compliance import AuditLogger
+
+        logger = AuditLogger(sys.argv[1])
+        logger.log_event("step", n=1)
+        log = open(logger.path, "ab")
+        fcntl.flock(log, fcntl.LOCK_EX)
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        begun = time.monotonic()
+        try:
+            logger.log_event("step", n=2)
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - begun < 20)
+    """
+    assert _run(code, tmp_path) == "interrupted True\n"
+    assert _steps(tmp_path) == [1]
+
+
+def test_an_event_logged_while_the_interpreter_shuts_down_is_kept(tmp_path: Path) -> None:
+    code = """
+        import atexit, sys
+        from forgelm.compliance import AuditLogger
+
+        logger = AuditLogger(sys.argv[1])
+        atexit.register(logger.log_event, "step", n=1)
+    """
+    _run(code, tmp_path)
+    assert _steps(tmp_path) == [1]
