@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-# Before any test module can import a Hugging Face package: they read these once, on import.
+# Before any test module can import torch or a Hugging Face package: they read these once.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["FORGELM_OPERATOR"] = "tester@example"
 os.environ.pop("FORGELM_AUDIT_SECRET", None)
-
-
-@pytest.fixture(autouse=True)
-def _one_torch_thread() -> Iterator[None]:
-    """Keep torch on one thread in the tests that import it, and in those after them."""
-    yield
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,9 @@ def low_alpha_ratio(prose: Prose) -> bool:
 
 def low_punct_endings(prose: Prose) -> bool:
     """Under half of the lines of four words or more end in punctuation."""
-    sentences = [line for line in prose.lines if not prose.is_spaced or line.count(" ") >= 3]
+    if not prose.is_spaced:  # Thai, for one, has no full stop
+        return False
+    sentences = [line for line in prose.lines if line.count(" ") >= 3]
     return 2 * sum(line[-1] in _ENDINGS for line in sentences) < len(sentences)
 
 

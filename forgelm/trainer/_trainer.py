@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
@@ -171,7 +172,7 @@ class ForgeTrainer:
             run_id=self.run_id,
             config_hash=self.config.config_hash(),
             last_checkpoint=str(watcher.checkpoint) if watcher.checkpoint else None,
-            run_dir=str(self.run_dir),
+            run_dir=os.path.expanduser(self.config.training.output_dir),  # as it was written
         )
         if watcher.stopped_at is not None:
             result.stopped = True

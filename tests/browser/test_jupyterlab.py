@@ -57,6 +57,25 @@ forgelm.TrainResult(
     resource_usage={"training_duration_seconds": 84.2}, run_dir="runs/support",
     verdicts=[forgelm.Verdict("loss", "passed", "1.92 is below 2.5")],
 )"""
+_REAL = """%load_ext forgelm
+import json
+from pathlib import Path
+import forgelm
+from forgelm_widgets import TrainingMonitor
+with open("rows.jsonl", "w") as stream:
+    for n in range(64):
+        reply = {"prompt": f"Where is parcel {n}?", "completion": f"Parcel {n} is on its way."}
+        print(json.dumps(reply), file=stream)
+config = forgelm.ForgeConfig(
+    model={"name_or_path": MODEL, "max_length": 64, "load_in_4bit": False},
+    lora={"r": 4, "alpha": 8},
+    data={"dataset_name_or_path": "rows.jsonl"},
+    training={"output_dir": "run", "max_steps": 5000, "logging_steps": 1, "save_steps": 5000},
+)
+trainer = forgelm.ForgeTrainer(config)"""
+_TRAIN = """TrainingMonitor(trainer).show()
+result = trainer.train()
+result"""
 _RECORD = 'TrainingMonitor.from_records(forgelm.read_progress("runs/support"))'
 
 
@@ -149,3 +168,27 @@ def test_a_notebook_that_nobody_trusts_yet_looks_the_same_without_a_kernel(
     assert borders == ["3px", "3px"]
     notebook.page.screenshot(path=screenshots / "lab-untrusted-light-1280.png")
     assert notebook.tab.outside == []
+
+
+def test_interrupting_the_kernel_stops_a_real_run_and_keeps_a_checkpoint(
+    open_notebook: Callable[..., Any], tiny_model: Path, tmp_path: Path, screenshots: Path
+) -> None:
+    path = _notebook(tmp_path / "stop.ipynb", f"MODEL = {str(tiny_model)!r}\n{_REAL}", _TRAIN)
+    notebook = open_notebook(path)
+    notebook.start()
+    notebook.page.wait_for_function(
+        "Number(document.querySelector('.forgelm-monitor-chart svg[role=img]')"
+        "?.dataset.points ?? 0) > 20",
+        timeout=120_000,
+    )
+    notebook.page.screenshot(path=screenshots / "lab-real-live-light-1280.png")
+    notebook.page.evaluate("() => jupyterapp.commands.execute('kernelmenu:interrupt')")
+    notebook.wait()
+    cards = notebook.page.locator(".jp-RenderedHTML")
+    cards.nth(1).wait_for()
+    assert cards.nth(0).get_by_text("Stopped on request at step").is_visible()
+    assert notebook.kernel_value("result.stopped") == "True"
+    kept = notebook.kernel_value("Path(result.last_checkpoint, 'trainer_state.json').is_file()")
+    assert kept == "True"
+    notebook.fit()
+    notebook.page.screenshot(path=screenshots / "lab-real-stopped-light-1280.png")

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,22 @@ def test_rows_and_models_can_be_passed_in(make_config: ConfigMaker, tmp_path: Pa
     result = ForgeTrainer(config, model=model, tokenizer=tokenizer, dataset=rows).train()
     assert result.success
     assert (tmp_path / "run/final_model/adapter_config.json").is_file()
+
+
+def test_models_loaded_in_several_threads_at_once_come_out_whole(
+    make_config: ConfigMaker, tmp_path: Path
+) -> None:
+    torch = pytest.importorskip("torch")
+    config = make_config(tmp_path / "run")
+    with ThreadPoolExecutor(4) as pool:
+        models = list(pool.map(lambda _: get_model_and_tokenizer(config)[0], range(4)))
+    frozen = [
+        [weight for weight in model.parameters() if not weight.requires_grad] for model in models
+    ]
+    assert all(weight.device.type != "meta" for weights in frozen for weight in weights)
+    assert all(
+        torch.equal(a, b) for other in frozen[1:] for a, b in zip(frozen[0], other, strict=False)
+    )
 
 
 def test_merged_weights_need_no_adapter(make_config: ConfigMaker, tmp_path: Path) -> None:
