@@ -24,6 +24,8 @@ SERIES = ("loss", "smooth", "eval_loss")
 
 # Weight of the past in the exponential moving average, as TensorBoard's slider has it.
 _SMOOTHING = 0.8
+# Float32 holds no more; a larger loss is as good as infinite.
+_LARGEST = 3.4e38
 _SHOWN_METRICS = ("loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
 
@@ -90,8 +92,9 @@ class RunCurves:
         elif event.kind == "failed":
             self.state, self.message = "failed", event.message
         elif event.kind == "train_end":
-            self.state = "stopped" if self.state == "stopping" else "finished"
-            self.message = event.message
+            stopped = self.state == "stopping"
+            self.state = "stopped" if stopped else "finished"
+            self.message = self.message if stopped else event.message
         elif event.kind in {"log", "evaluate"}:
             self._first_log = self._first_log or (event if event.kind == "log" else None)
             for name in _SHOWN_METRICS:
@@ -114,7 +117,7 @@ class RunCurves:
         self._latest[name] = value
         if name not in self.points:
             return
-        if not math.isfinite(value):
+        if not abs(value) <= _LARGEST:  # true of NaN too
             self._odd_count += 1
             self._odd_step = step if self._odd_step is None else self._odd_step
             return

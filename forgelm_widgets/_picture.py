@@ -102,7 +102,7 @@ def curves_svg(curves: _Curves) -> str:
 
 def _range(values: list[float], margin: float) -> tuple[float, float]:
     low, high = min(values), max(values)
-    pad = (high - low) * margin or (0.5 if low == high else 0.0)
+    pad = (high - low) * margin if low < high else max(0.5, abs(low) / 100)
     return low - pad, high + pad
 
 

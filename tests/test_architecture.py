@@ -55,6 +55,7 @@ def test_every_required_extra_exists() -> None:
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"require", "OptionalDependencyError"}
         for keyword in node.keywords
         if keyword.arg == "extra" and isinstance(keyword.value, ast.Constant)
     }

@@ -20,6 +20,7 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
     """
     raised: list[BaseException] = []
     interrupted: list[bool] = []
+    finished: list[bool] = []
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -29,6 +30,7 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
         except BaseException as error:  # noqa: BLE001 - raised again by the caller, below
             raised.append(error)
         finally:
+            finished.append(True)
             done.release()
 
     try:
@@ -39,7 +41,8 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
         done.acquire()
     except BaseException:
         interrupted.append(True)
-        done.acquire()
+        if not finished:  # a signal may come just after the lock was got
+            done.acquire()
         raise
     if raised:
         raise raised.pop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -99,6 +100,7 @@ class _Worker:
 
 def serve() -> None:
     """Scan ranges that come in on standard input until it ends; run in a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     results, sys.stdout = sys.stdout.buffer, sys.stderr
     while True:
         try:
@@ -108,7 +110,9 @@ def serve() -> None:
         answer: Any
         try:
             answer = scan_range(byte_range, options)
-        except Exception as error:  # noqa: BLE001  raised again by the parent
+        except OSError as error:
             answer = error
+        except Exception as error:  # noqa: BLE001  raised again by the parent; may not pickle
+            answer = RuntimeError(f"{byte_range.path}, byte {byte_range.start}: {error!r}")
         pickle.dump(answer, results, protocol=pickle.HIGHEST_PROTOCOL)
         results.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -64,6 +64,11 @@ class FindingsView(Sequence[Finding]):
                     return _finding(split, records[place], columns)
                 place -= len(records)
         raise IndexError(f"there are {len(self)} findings; no number {index}")
+
+    def __iter__(self) -> Iterator[Finding]:
+        for split, (records, columns) in self._parts.items():
+            for record in records:
+                yield _finding(split, record, columns)
 
     def __repr__(self) -> str:
         return f"<{len(self)} findings>"

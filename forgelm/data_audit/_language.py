@@ -10,9 +10,7 @@ from forgelm._core import is_installed, require
 
 __all__ = ["HOW_TO_GET_LANGUAGES", "language_counts"]
 
-HOW_TO_GET_LANGUAGES = (
-    "languages_top3 is empty: it needs the package py3langid (pip install py3langid)."
-)
+HOW_TO_GET_LANGUAGES = "languages_top3 is empty: it needs py3langid (pip install 'forgelm[dedup]')."
 
 
 def language_counts(texts: Sequence[str]) -> list[dict[str, Any]] | None:

@@ -30,7 +30,7 @@ MAX_COLUMNS = 2000
 OTHER_COLUMNS = "(other columns)"
 LANGUAGE_SAMPLE = 200
 _SAMPLE_CHARS = 500
-_BATCH_CHARS = 200_000
+_BATCH_CHARS = 100_000
 _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
 

@@ -58,15 +58,16 @@ class AuditReport:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._records: Mapping[str, tuple[NDArray[np.void], Sequence[str]]] = {
-            split: (
-                unplaced_records(
-                    {**stats.get("pii_counts", {}), **stats.get("secrets_counts", {})}
-                ),
-                ("",),
-            )
-            for split, stats in self.splits.items()
-        }
+        self._set_findings(
+            {
+                split: (unplaced_records({**stats["pii_counts"], **stats["secrets_counts"]}), [""])
+                for split, stats in self.splits.items()
+            }
+        )
+
+    def _set_findings(self, parts: Mapping[str, tuple[NDArray[np.void], Sequence[str]]]) -> None:
+        self._pii_findings = FindingsView(parts, PII_KINDS)
+        self._secrets_findings = FindingsView(parts, SECRET_KINDS)
 
     @property
     def duplicate_count(self) -> int:
@@ -76,12 +77,12 @@ class AuditReport:
     @property
     def pii_findings(self) -> FindingsView:
         """Every piece of personal data: kind, split, row, column and span."""
-        return FindingsView(self._records, PII_KINDS)
+        return self._pii_findings
 
     @property
     def secrets_findings(self) -> FindingsView:
         """Every credential: kind, split, row, column and span."""
-        return FindingsView(self._records, SECRET_KINDS)
+        return self._secrets_findings
 
     def to_dict(self) -> dict[str, Any]:
         """Return the 13 fields, as they stand in `data_audit_report.json`."""

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed
-from forgelm.data import check_source, is_hub_name
-from forgelm.errors import ConfigError, OptionalDependencyError
+from forgelm.data import DataSummary, check_source, is_hub_name
+from forgelm.errors import ConfigError, DataError, OptionalDependencyError
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["check_before_loading", "check_fit", "check_model_settings", "require_train_extra"]
+__all__ = [
+    "check_before_loading",
+    "check_fit",
+    "check_model_settings",
+    "check_rows",
+    "require_train_extra",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +116,15 @@ def check_fit(model: Any, tokenizer: Any, longest_tokens: int) -> None:
         )
     if issues:
         raise ConfigError(issues=issues)
+
+
+def check_rows(data: DataSummary) -> None:
+    """Raise DataError when there is one row alone: nothing could be held out to judge it by."""
+    if data.split_rows["train"] < 2 and "validation" not in data.split_rows:
+        raise DataError(
+            f"{data.sources[0].name} has one row to train on and there is no validation split; add "
+            "rows: with two or more, some are held out to judge the model by."
+        )
 
 
 def require_train_extra() -> None:

@@ -46,7 +46,7 @@ def get_model_and_tokenizer(
     """
     check_model_settings(config)
     require_train_extra()
-    with hub_session(config), quiet_bars():
+    with _LOADING, hub_session(config), quiet_bars():
         tokenizer = load_tokenizer(config)
         model = load_model(config, choose_precision(config))
         peft = require("peft", extra="train", feature="Training")

@@ -17,7 +17,7 @@ from forgelm.results import TrainResult
 from forgelm.trainer._arguments import common_arguments
 from forgelm.trainer._artefacts import save_final_model, set_aside_earlier_run
 from forgelm.trainer._callbacks import StepWatcher
-from forgelm.trainer._checks import check_before_loading, check_fit
+from forgelm.trainer._checks import check_before_loading, check_fit, check_rows
 from forgelm.trainer._gates import judge_losses
 from forgelm.trainer._loop import LoopOutcome, build_trainer, run_loop
 from forgelm.trainer._model import load_model, load_tokenizer, quiet_bars
@@ -137,6 +137,7 @@ class ForgeTrainer:
         precision = choose_precision(config)
         tokenizer = self._tokenizer if self._tokenizer is not None else load_tokenizer(config)
         data = _prepared(config, tokenizer, self._dataset)
+        check_rows(data.summary)
         arguments = common_arguments(
             config, precision, self.run_dir, evaluates="validation" in data.splits
         )

@@ -46,8 +46,10 @@ def _curves(output_dir: str | None) -> RunCurves | None:
     try:
         if path.stat().st_size > _MOST_BYTES_READ:
             return None
-        return RunCurves.of(read_progress(path))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        curves = RunCurves.of(read_progress(path))
+        curves.status()  # values of the wrong type show up here at the latest
+        return curves
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError):
         return None
 
 
@@ -58,7 +60,8 @@ def _verdict(result: TrainResult) -> tuple[Mark, str]:
     if result.success:
         return "ok", "Training succeeded"
     if result.stopped:
-        return "attention", f"Stopped on request{reason}"
+        words = result.error or "stopped on request"
+        return "attention", words[0].upper() + words[1:]
     if result.reverted:
         return "bad", f"The model was rejected and the previous one restored{reason}"
     return "bad", f"Training did not succeed{reason}"

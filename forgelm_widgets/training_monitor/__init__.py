@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import traitlets
-
 from forgelm.errors import OptionalDependencyError
 
 try:
     import anywidget
+    import traitlets
     from IPython.core.getipython import get_ipython
     from IPython.display import display, update_display
 except ImportError as error:

@@ -171,7 +171,7 @@ class Chart {
   /** @param {Record<Name, Curve>} curves */
   draw(curves) {
     const [wide, high] = [Math.max(240, this.box.clientWidth), 240];
-    const [left, right, top, bottom] = [52, 10, 12, 36];
+    const [left, right, top, bottom] = [52, 20, 12, 36];
     const all = CURVES.map(({ name }) => curves[name]);
     const total = curves.loss.x.length + curves.eval_loss.x.length;
     this.svg.setAttribute("viewBox", `0 0 ${wide} ${high}`);
@@ -214,8 +214,13 @@ class Chart {
   /** @param {number[][]} lists @param {number} margin */
   static range(lists, margin) {
     let [low, high] = [Infinity, -Infinity];
-    for (const list of lists) for (const value of list) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    const pad = (high - low) * margin || (low === high ? 0.5 : 0);
+    for (const list of lists) {
+      for (const value of list) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    const pad = low < high ? (high - low) * margin : Math.max(0.5, Math.abs(low) / 100);
     return [low - pad, high + pad];
   }
 

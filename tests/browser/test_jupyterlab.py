@@ -70,7 +70,7 @@ config = forgelm.ForgeConfig(
     model={"name_or_path": MODEL, "max_length": 64, "load_in_4bit": False},
     lora={"r": 4, "alpha": 8},
     data={"dataset_name_or_path": "rows.jsonl"},
-    training={"output_dir": "run", "max_steps": 5000, "logging_steps": 1, "save_steps": 5000},
+    training={"output_dir": "run", "max_steps": 5000},
 )
 trainer = forgelm.ForgeTrainer(config)"""
 _TRAIN = """TrainingMonitor(trainer).show()
@@ -177,10 +177,11 @@ def test_interrupting_the_kernel_stops_a_real_run_and_keeps_a_checkpoint(
     notebook = open_notebook(path)
     notebook.start()
     notebook.page.wait_for_function(
-        "Number(document.querySelector('.forgelm-monitor-chart svg[role=img]')"
+        "window.done || Number(document.querySelector('.forgelm-monitor-chart svg[role=img]')"
         "?.dataset.points ?? 0) > 20",
         timeout=120_000,
     )
+    assert notebook.page.evaluate("window.done") is False
     notebook.page.screenshot(path=screenshots / "lab-real-live-light-1280.png")
     notebook.page.evaluate("() => jupyterapp.commands.execute('kernelmenu:interrupt')")
     notebook.wait()

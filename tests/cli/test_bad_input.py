@@ -161,12 +161,11 @@ def test_training_refuses_data_that_cannot_be_used(
     _refused(capsys, ["train", _write_config(model=model, data=shapeless)], shapeless, "row 2")
 
 
-def test_a_data_set_of_one_row_trains_and_says_what_is_missing(
+def test_training_refuses_a_data_set_of_one_row(
     tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = _write_rows("one.jsonl", [ROW])
-    assert run(["train", _write_config(model=str(tiny_model), data=one)]) == 0
-    assert "skipped: there were no validation rows" in capsys.readouterr().out
+    _refused(capsys, ["train", _write_config(model=str(tiny_model), data=one)], one, "add rows")
 
 
 def test_training_refuses_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""A writer and a checker of audit logs made from the format page alone; nothing of forgelm in it."""
+"""A writer and a checker of audit logs made from the format page alone, without forgelm."""
 
 from __future__ import annotations
 

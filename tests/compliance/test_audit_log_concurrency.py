@@ -45,7 +45,7 @@ def test_eight_threads_write_one_chain(tmp_path: Path, shared: bool) -> None:
         try:
             for n in range(first, first + 40):
                 mine.log_event("step", n=n)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the main thread judges it
             failures.append(error)
 
     threads = [threading.Thread(target=write, args=(100 * number,)) for number in range(8)]

@@ -1,4 +1,4 @@
-"""Kills, failing calls, full disks and power losses: nothing acknowledged is lost, nothing doubled."""
+"""Kills, failing calls, full disks and power losses: no event is lost, none is doubled."""
 
 from __future__ import annotations
 
@@ -176,7 +176,9 @@ def test_the_error_carries_the_systems_number_and_the_cause(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(AuditLogError, match="No space left on device. Once the cause is") as caught:
+    with pytest.raises(
+        AuditLogError, match=r"No space left on device\. Once the cause is"
+    ) as caught:
         logger.log_event("step")
     assert caught.value.errno == 28
     assert isinstance(caught.value, OSError)

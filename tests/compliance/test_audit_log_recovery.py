@@ -1,4 +1,4 @@
-"""What a logger does with the state it finds on the disk: go on, set torn bytes aside, or refuse."""
+"""What a logger does with what it finds on the disk: go on, set torn bytes aside, or refuse."""
 
 from __future__ import annotations
 

@@ -165,18 +165,22 @@ def test_bad_rows_fail_the_run_and_the_record_keeps_their_text_out(
     assert not (tmp_path / "run/metrics.jsonl").exists()
 
 
-def test_one_row_trains_without_an_evaluation_and_says_so(
+def test_one_row_alone_is_refused_because_nothing_could_judge_the_model(
     make_config: ConfigMaker, tmp_path: Path
 ) -> None:
     rows: list[dict[str, Any]] = [{"text": "all there is to learn"}]
     config = make_config(tmp_path / "run", training={"max_steps": 2})
-    result = ForgeTrainer(config, dataset=rows).train()
+    with pytest.raises(DataError, match=r"has one row to train on .* add rows"):
+        ForgeTrainer(config, dataset=rows).train()
+    assert not (tmp_path / "run/metrics.jsonl").exists()
+
+
+def test_one_row_with_a_validation_split_trains(make_config: ConfigMaker, tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "all there is to learn"}]
+    config = make_config(tmp_path / "run", training={"max_steps": 2})
+    result = ForgeTrainer(config, dataset={"train": rows, "validation": rows}).train()
     assert result.success
-    assert "eval_loss" not in result.metrics
-    assert [(verdict.gate, verdict.status) for verdict in result.verdicts] == [
-        ("finite", "passed"),
-        ("loss", "skipped"),
-    ]
+    assert "eval_loss" in result.metrics
 
 
 def test_a_loss_that_is_no_number_fails_the_run(make_config: ConfigMaker, tmp_path: Path) -> None:

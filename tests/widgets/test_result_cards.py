@@ -129,7 +129,7 @@ def test_a_huge_report_stays_small(make_report: Callable[..., AuditReport]) -> N
         (
             TrainResult(success=False, stopped=True, error="stopped after step 3: interrupted"),
             "attention",
-            "Stopped on request: stopped after step 3: interrupted",
+            "Stopped after step 3: interrupted",
         ),
         (
             TrainResult(success=False, error="eval_loss 3.1 is above 2.5"),
@@ -179,9 +179,20 @@ def test_a_training_result_draws_the_curve_that_lies_in_its_folder(
     assert "evaluation loss from 1.791 to 1.323" in _Page(faces["text/html"]).words
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]\n", b'{"metrics": 3}\n', b"\xff\xfe\n", b"null\n"])
+_LINE = (
+    b'{"kind":"log","run_id":"a","seq":0,"time":%s,"step":%s,"max_steps":2,"epoch":1,"metrics":{}}'
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"{", b"[]", b"null", b"\xff\xfe", b'{"metrics": 3}'),
+        *(_LINE % (b'"noon"', b"1"), _LINE % (b"1", b'"one"'), _LINE % (b"1", b"null")),
+    ],
+)
 def test_a_damaged_metrics_file_costs_only_the_picture(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "metrics.jsonl").write_bytes(content)
+    (tmp_path / "metrics.jsonl").write_bytes(content + b"\n")
     faces = _faces("TrainResult", TrainResult(success=True, run_dir=str(tmp_path)))
     assert "Training succeeded" in faces["text/html"]
     assert "<img" not in faces["text/html"]

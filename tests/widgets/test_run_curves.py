@@ -66,7 +66,7 @@ def test_smoothing_weighs_the_newest_value_with_a_fifth() -> None:
 
 
 def test_values_that_are_not_finite_are_told_and_not_drawn() -> None:
-    losses = (3.0, math.nan, math.inf, 2.0)
+    losses = (3.0, math.nan, 1e39, 2.0)
     run = RunCurves.of(_event("log", step, loss=loss) for step, loss in enumerate(losses))
     assert list(run.points["loss"]) == [0, 3.0, 3, 2.0]
     assert run.status()["odd"] == "2 losses were not finite, first at step 1"
@@ -111,6 +111,8 @@ def test_thinning_keeps_the_ends_and_both_extremes(values: list[float], limit: i
         {"loss": [(1.0, 2.0)]},
         {"loss": [(1.0, 2.0), (2.0, 2.0)], "eval_loss": [(2.0, 2.0)]},
         {"eval_loss": [(0.0, 1e-30), (1e9, 1e30)]},
+        {"loss": [(5.0, -3e38)]},
+        {"loss": [(5.0, -3e38), (6.0, 3e38)]},
     ],
 )
 def test_a_curve_of_any_shape_can_be_drawn(curves: dict[str, list[tuple[float, float]]]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,21 @@ def test_outside_a_notebook_showing_prints_one_line(
 ) -> None:
     TrainingMonitor.from_records(make_events(4)).show()
     assert len(capsys.readouterr().out.splitlines()) <= 1
+
+
+def test_without_the_notebook_extra_the_error_names_it() -> None:
+    code = (
+        "import sys; sys.modules['anywidget'] = None\n"
+        "from forgelm.errors import OptionalDependencyError\n"
+        "import forgelm_widgets\n"
+        "try: forgelm_widgets.TrainingMonitor\n"
+        "except OptionalDependencyError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == (
+        "TrainingMonitor needs the package 'anywidget', which is not installed. "
+        "Install it with: pip install 'forgelm[notebook]'"
+    )
 
 
 def _run(cells: list[str], tmp_path: Path, allow_errors: bool = False) -> nbformat.NotebookNode:
