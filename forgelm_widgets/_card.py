@@ -102,7 +102,7 @@ class Card:
             headline=clean(self.headline, 3 * cell),
             picture_text=short(self.picture_text),
             figures=[Figure(short(item.value), short(item.label)) for item in self.figures[:12]],
-            bars=[replace(bar, name=clean(bar.name, 40)) for bar in self.bars[:_BARS]],
+            bars=[Bar(clean(b.name, 40), b.count, clean(b.tier, 20)) for b in self.bars[:_BARS]],
             tables=[_bounded_table(table, rows, cell) for table in self.tables[:12]],
             texts=[_bounded_text(text, rows, cell) for text in self.texts[:12]],
         )

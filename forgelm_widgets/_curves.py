@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from forgelm_widgets._text import count, number
+from forgelm_widgets._text import clean, count, number
 
 if TYPE_CHECKING:
     from forgelm import ProgressEvent
@@ -26,6 +26,7 @@ SERIES = ("loss", "smooth", "eval_loss")
 _SMOOTHING = 0.8
 # Float32 holds no more; a larger loss is as good as infinite.
 _LARGEST = 3.4e38
+_MESSAGE_CHARS = 300
 _SHOWN_METRICS = ("loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
 
@@ -88,13 +89,13 @@ class RunCurves:
         if event.kind == "train_begin":
             self._start(event)
         elif event.kind == "stopping":
-            self.state, self.message = "stopping", event.message
+            self._settle("stopping", event.message)
         elif event.kind == "failed":
-            self.state, self.message = "failed", event.message
+            self._settle("failed", event.message)
+        elif event.kind == "train_end" and self.state == "stopping":
+            self.state = "stopped"
         elif event.kind == "train_end":
-            stopped = self.state == "stopping"
-            self.state = "stopped" if stopped else "finished"
-            self.message = self.message if stopped else event.message
+            self._settle("finished", event.message)
         elif event.kind in {"log", "evaluate"}:
             self._first_log = self._first_log or (event if event.kind == "log" else None)
             for name in _SHOWN_METRICS:
@@ -103,7 +104,11 @@ class RunCurves:
 
     def cut_off(self, reason: str) -> None:
         """Take note that the run will not say anything more."""
-        self.state, self.message = "failed", reason
+        self._settle("failed", reason)
+
+    def _settle(self, state: RunState, message: str | None) -> None:
+        self.state = state
+        self.message = clean(str(message), _MESSAGE_CHARS) if message else None
 
     def _start(self, event: ProgressEvent) -> None:
         """Begin, or begin again: steps after the one it resumes from will come once more."""
@@ -166,9 +171,8 @@ class RunCurves:
         first, last = self._first_log, self.events[-1]
         if last.step <= first.step:
             return None
-        return max(0.0, (last.time - first.time) / (last.step - first.step)) * max(
-            0, last.max_steps - last.step
-        )
+        step_s = (last.time - first.time) / (last.step - first.step)
+        return max(0.0, step_s * (last.max_steps - last.step))
 
     def _odd_words(self) -> str | None:
         if not self._odd_count:

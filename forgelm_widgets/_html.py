@@ -39,7 +39,7 @@ def card_html(card: Card) -> str:
         _figures(card),
         _picture(card),
         f'<div style="display:flex;flex-wrap:wrap;gap:0 44px">{open_tables}</div>',
-        *(_text(text) for text in card.texts if not text.folded),
+        *(_title(text.title) + _text(text) for text in card.texts if not text.folded),
         *(_folded(table.caption, _table(table)) for table in card.tables if table.folded),
         *(_folded(text.title, _text(text)) for text in card.texts if text.folded),
     ]
@@ -55,7 +55,7 @@ def card_text(card: Card) -> str:
     lines += [f"  {figure.label}: {figure.value}" for figure in card.figures]
     for text in card.texts:
         if not text.folded:
-            lines += [f"  {text.title}", *(f"    {line}" for line in text.lines)]
+            lines += [f"  {line}" for line in (text.title, *text.lines) if line]
     return "\n".join(lines)
 
 
@@ -65,7 +65,8 @@ def _figures(card: Card) -> str:
         f'<div style="font-size:0.85em;opacity:0.75">{escape(figure.label)}</div></div>'
         for figure in card.figures
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:6px 32px;margin:0 0 12px">{items}</div>'
+    style = "display:flex;flex-wrap:wrap;gap:6px 32px;margin:0 0 12px"
+    return f'<div style="{style}">{items}</div>' if items else ""
 
 
 def _picture(card: Card) -> str:
@@ -93,8 +94,8 @@ def _table(table: Table) -> str:
     return (
         '<div style="overflow-x:auto;margin:0 0 12px"><table style="border-collapse:collapse;'
         'margin:0;border:0;font-size:0.95em">'
-        '<caption style="text-align:left;font-weight:600;'
-        f'padding:2px 0;caption-side:top;color:inherit;white-space:nowrap">{escape(table.caption)}</caption>'
+        '<caption style="text-align:left;font-weight:600;padding:2px 0;caption-side:top;'
+        f'color:inherit;white-space:nowrap">{escape(table.caption)}</caption>'
         f'<thead style="border:0"><tr style="border-bottom:{_RULE}">{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{_left_out(table.left_out, 'row')}</div>"
     )
@@ -127,6 +128,10 @@ def _wrap(value: Cell) -> str:
 
 def _side(right: bool) -> str:
     return "text-align:right" if right else "text-align:left"
+
+
+def _title(title: str) -> str:
+    return f'<div style="font-weight:600;padding:2px 0">{escape(title)}</div>' if title else ""
 
 
 def _text(text: Text) -> str:

@@ -11,13 +11,13 @@ from forgelm_widgets._card import Bar
 __all__ = ["bars_svg", "curves_svg", "ticks"]
 
 _WIDTH = 440
-_INK = "#7d8590"
+_INK = "#757d89"
 _TIERS = {
     "secret": "#d1435b",
     "critical": "#d1435b",
     "high": "#bf6a14",
     "medium": "#3b82b8",
-    "low": "#7d8590",
+    "low": "#757d89",
 }
 
 # Name in the curves, name in the legend, colour, width, dashes.

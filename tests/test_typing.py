@@ -22,6 +22,7 @@ result: TrainResult = ForgeTrainer(config).train()
 print(result.output_dir, result.revert_reason, forgelm.__version__)
 report = forgelm.audit_dataset("data.jsonl")
 print(report.duplicate_count, len(report.pii_findings))
+counts: dict[str, int] = forgelm.detect_secrets("text")
 for finding in forgelm.detect_pii("text"):
     print(finding.kind, finding.span)
 """

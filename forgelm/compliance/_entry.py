@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ BLANK = "it is blank"
 INCOMPLETE = "it is incomplete, no newline ends it"
 _RE_ENCODED = "its bytes are not the canonical encoding of the entry: it was re-encoded"
 
-_HEX_DIGITS = frozenset("0123456789abcdef")
+_SHA256_HEX = re.compile("[0-9a-f]{64}")
 
 
 class Entry(NamedTuple):
@@ -114,7 +115,7 @@ def _envelope_problem(entry: dict[str, Any]) -> str | None:
 def _has_tag(entry: dict[str, Any]) -> bool:
     found = entry["_hmac"]
     is_last = next(reversed(entry)) == "_hmac"
-    return is_last and isinstance(found, str) and len(found) == 64 and _HEX_DIGITS.issuperset(found)
+    return is_last and isinstance(found, str) and _SHA256_HEX.fullmatch(found) is not None
 
 
 def _is_utc_time(text: str) -> bool:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import _thread
+import os
+import queue
+import sys
+import threading
 from collections.abc import Callable
 
 __all__ = ["run_shielded"]
 
+_Task = Callable[[Callable[[], bool]], None]
 
-def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
-    """Run `task` on a thread of its own, and return or raise as it does.
+# One thread serves the main thread for good. One thread an event would be simpler, but a process
+# that forks while such a thread ends leaves its child with OpenSSL's locks held for ever.
+_inbox: queue.SimpleQueue[Callable[[], None]] | None = None
+
+
+def run_shielded(task: _Task) -> None:
+    """Run `task` on another thread than the main one, and return or raise as it does.
 
     Python runs signal handlers on the main thread, between any two steps of its code. A handler
     that logs while an event is being written would wait for a lock its own thread holds; with the
@@ -18,6 +28,16 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
     Args:
         task: Called with a function that says whether the caller has been interrupted.
     """
+    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
+        return task(lambda: False)
+    try:
+        inbox = _started()
+    except RuntimeError:  # the interpreter is shutting down, or there are too many threads
+        return task(lambda: False)
+    return _run_elsewhere(inbox, task)
+
+
+def _run_elsewhere(inbox: queue.SimpleQueue[Callable[[], None]], task: _Task) -> None:
     raised: list[BaseException] = []
     interrupted: list[bool] = []
     finished: list[bool] = []
@@ -33,10 +53,7 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
             finished.append(True)
             done.release()
 
-    try:
-        _thread.start_new_thread(work, ())
-    except RuntimeError:  # the interpreter is shutting down, or there are too many threads
-        work()
+    inbox.put(work)
     try:
         done.acquire()
     except BaseException:
@@ -46,3 +63,27 @@ def run_shielded(task: Callable[[Callable[[], bool]], None]) -> None:
         raise
     if raised:
         raise raised.pop()
+
+
+def _started() -> queue.SimpleQueue[Callable[[], None]]:
+    global _inbox
+    inbox = _inbox
+    if inbox is None:
+        inbox = queue.SimpleQueue()
+        _thread.start_new_thread(_serve, (inbox,))
+        _inbox = inbox
+    return inbox
+
+
+def _serve(inbox: queue.SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        inbox.get()()
+
+
+def _forget() -> None:
+    global _inbox
+    _inbox = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import Protocol
 
@@ -16,7 +18,8 @@ U64 = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 
 _POPCOUNT = np.array([value.bit_count() for value in range(1 << 16)], np.uint8)
-_BLOCK_PAIRS = 1 << 16
+_BLOCK_PAIRS = 1 << 14
+_MAX_BANDS = 500
 
 
 @dataclass
@@ -41,8 +44,12 @@ class Matcher(Protocol):
         """Return one number a signature: equal for equal signatures."""
         ...
 
-    def bands(self, signatures: NDArray[np.generic]) -> U64:
-        """Return band keys, shape (bands, rows): near duplicates agree in at least one."""
+    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
+        """Yield bands, one number a signature: near duplicates agree in at least one band."""
+        ...
+
+    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
+        """Return for each pair of rows the first band in which the two agree."""
         ...
 
     def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
@@ -53,7 +60,10 @@ class Matcher(Protocol):
 class SimHashMatcher:
     """Signatures at most `threshold` bits apart.
 
-    Of `threshold + 1` bands at least one has no differing bit, so that none is missed.
+    Cut into `threshold + k` blocks, such signatures agree in at least k of them: every choice of k
+    blocks is a band, so that no pair is missed. Longer bands for more rows keep candidates few.
+
+    Source: G. Manku, A. Jain, A. Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007.
     """
 
     def __init__(self, threshold: int) -> None:
@@ -63,16 +73,19 @@ class SimHashMatcher:
         """Return the signatures themselves."""
         return signatures.astype(np.uint64, copy=False)
 
-    def bands(self, signatures: NDArray[np.generic]) -> U64:
-        """Return `threshold + 1` slices of the 64 bits."""
-        edges = np.linspace(0, 64, self.threshold + 2).astype(int).tolist()
-        values = signatures.astype(np.uint64)
-        return np.stack(
-            [
-                (values >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-                for low, high in pairwise(edges)
-            ]
+    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
+        """Yield the bits of every choice of blocks."""
+        for mask in _band_masks(self.threshold, signatures.shape[0]):
+            yield self.keys(signatures) & mask
+
+    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
+        """Return the first choice of blocks without a differing bit."""
+        values = self.keys(signatures)
+        differing = (values[i] ^ values[j])[:, None] & _band_masks(
+            self.threshold, signatures.shape[0]
         )
+        band: Indices = (differing == 0).argmax(axis=1)
+        return band
 
     def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
         """Count differing bits."""
@@ -80,6 +93,21 @@ class SimHashMatcher:
         words = (values[i] ^ values[j]).view(np.uint16).reshape(-1, 4)
         distance: NDArray[np.int64] = _POPCOUNT[words].sum(axis=1, dtype=np.int64)
         return distance <= self.threshold
+
+
+@lru_cache(maxsize=4)
+def _band_masks(threshold: int, rows: int) -> U64:
+    """Return the masks of all choices of k blocks, for the k that promises the least work."""
+
+    def cost(k: int) -> float:
+        # Rows sorted and pairs compared; signatures of real texts have half as many free bits.
+        pairs = rows * rows / 2 ** (32 * k / (threshold + k))
+        return math.comb(threshold + k, k) * (4 * rows + pairs)
+
+    chosen = min((k for k in range(1, 5) if math.comb(threshold + k, k) <= _MAX_BANDS), key=cost)
+    edges = np.linspace(0, 64, threshold + chosen + 1).astype(int).tolist()
+    blocks = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
+    return np.array([sum(choice) for choice in combinations(blocks, chosen)], np.uint64)
 
 
 class MinHashMatcher:
@@ -100,24 +128,22 @@ class MinHashMatcher:
         """Return a hash of the whole signature."""
         return _fold(signatures)
 
-    def bands(self, signatures: NDArray[np.generic]) -> U64:
-        """Return a hash for each band of the signature."""
+    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
+        """Yield a hash of each run of `band_rows` places."""
+        for band in range(self.num_perm // self.band_rows):
+            yield _fold(signatures[:, band * self.band_rows : (band + 1) * self.band_rows])
+
+    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
+        """Return the first run of places without a difference."""
         count = self.num_perm // self.band_rows
-        return np.stack(
-            [
-                _fold(signatures[:, band * self.band_rows : (band + 1) * self.band_rows])
-                for band in range(count)
-            ]
-        )
+        equal = (signatures[i] == signatures[j])[:, : count * self.band_rows]
+        band: Indices = equal.reshape(-1, count, self.band_rows).all(axis=2).argmax(axis=1)
+        return band
 
     def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
-        """Estimate the Jaccard similarity, by blocks."""
-        result = np.empty(i.size, np.bool_)
-        for start in range(0, i.size, 4096):
-            block = slice(start, start + 4096)
-            agreeing = (signatures[i[block]] == signatures[j[block]]).sum(axis=1)
-            result[block] = agreeing >= self.jaccard * self.num_perm
-        return result
+        """Estimate the Jaccard similarity by the share of equal places."""
+        agreeing: NDArray[np.int64] = (signatures[i] == signatures[j]).sum(axis=1)
+        return agreeing >= self.jaccard * self.num_perm
 
 
 def count_near_duplicates(
@@ -168,14 +194,15 @@ class _Leaks:
     def __init__(self, group_split: Indices, splits: int) -> None:
         self._split = group_split
         self._splits = splits
-        self._codes = np.empty(0, np.int64)
+        self._codes: list[Indices] = [np.empty(0, np.int64)]
 
     def add(self, i: Indices, j: Indices) -> None:
-        codes = [i * self._splits + self._split[j], j * self._splits + self._split[i]]
-        self._codes = np.union1d(self._codes, np.concatenate(codes))
+        self._codes.append(np.unique(i * self._splits + self._split[j]))
+        self._codes.append(np.unique(j * self._splits + self._split[i]))
 
     def groups(self, split: int, other: int) -> Indices:
-        groups, seen_in = np.divmod(self._codes, self._splits)
+        self._codes = [np.unique(np.concatenate(self._codes))]
+        groups, seen_in = np.divmod(self._codes[0], self._splits)
         matching: Indices = groups[(self._split[groups] == split) & (seen_in == other)]
         return matching
 
@@ -194,14 +221,13 @@ def _near_pairs(
     signatures: NDArray[np.generic], matcher: Matcher
 ) -> Iterator[tuple[Indices, Indices]]:
     """Yield near-duplicate pairs, each once: in the first band where the two agree."""
-    bands = matcher.bands(signatures)
-    for band, keys in enumerate(bands):
+    for band, keys in enumerate(matcher.bands(signatures)):
         for i, j in _equal_pairs(keys):
-            fresh = (bands[:band, i] != bands[:band, j]).all(axis=0)
-            i, j = i[fresh], j[fresh]
             similar = matcher.similar(signatures, i, j)
-            if similar.any():
-                yield i[similar], j[similar]
+            i, j = i[similar], j[similar]
+            if i.size:
+                fresh = matcher.first_common_band(signatures, i, j) == band
+                yield i[fresh], j[fresh]
 
 
 def _equal_pairs(keys: U64) -> Iterator[tuple[Indices, Indices]]:

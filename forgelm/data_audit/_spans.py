@@ -6,9 +6,9 @@ in rounds until nothing new turns up. So findings never overlap, and masking the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 __all__ = ["Finding", "KindCounts", "KindKey", "Rule", "RuleGroup", "count", "find", "mask"]
 
@@ -83,6 +83,10 @@ class KindKey(str):
 
 class KindCounts(dict[str, int]):
     """Findings counted by kind: equal to a plain dict; iterating gives `KindKey`s."""
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[KindKey]: ...
 
 
 def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:

@@ -19,7 +19,7 @@ _TIERS = ("critical", "high", "medium", "low")
 def audit_report_card(report: AuditReport) -> Card:
     """Return what an audit found as a card; kinds and counts only, never a value."""
     leaks = list(_leaks(report.cross_split_overlap))
-    leaked = sum(min(rows) for _, rows, _ in leaks)
+    leaked = sum(max(rows) for _, rows, _ in leaks)
     return Card(
         kind="audit-report",
         label=f"Data audit of {report.source_input}",
@@ -73,19 +73,18 @@ def _headline(report: AuditReport, leaked: int) -> str:
     if not report.total_samples:
         return "No rows were read"
     personal = sum(report.pii_summary.values())
-    worst = report.pii_severity.get("worst_tier")
     secrets = sum(report.secrets_summary.values())
-    found = [
-        f"{plural(personal, 'piece')} of personal data" + (f" (worst tier: {worst})" * bool(worst))
-        if personal
-        else "",
-        plural(secrets, "secret") if secrets else "",
-        plural(report.duplicate_count, "near-duplicate pair") if report.duplicate_count else "",
-        f"{plural(leaked, 'row')} shared between splits" if leaked else "",
-    ]
     unreadable = sum(map(_unreadable, report.splits.values()))
-    found += [f"{plural(unreadable, 'line')} that cannot be read"] if unreadable else []
-    words = [text for text in found if text]
+    worst = report.pii_severity.get("worst_tier")
+    tier = f" (worst tier: {worst})" if worst else ""
+    found = [
+        (personal, f"{plural(personal, 'piece')} of personal data{tier}"),
+        (secrets, plural(secrets, "secret")),
+        (report.duplicate_count, plural(report.duplicate_count, "near-duplicate pair")),
+        (leaked, f"{plural(leaked, 'row')} shared between splits"),
+        (unreadable, f"{plural(unreadable, 'line')} that cannot be read"),
+    ]
+    words = [text for number, text in found if number]
     rows = plural(report.total_samples, "row")
     if not words:
         return f"Nothing found in {rows}"

@@ -202,6 +202,17 @@ class OpenNotebook:
         document: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
         return document
 
+    def dress(self, *, width: int, dark: bool) -> None:
+        """Change the width of the window and the theme."""
+        name = "JupyterLab Dark" if dark else "JupyterLab Light"
+        # A change of theme before the first one has arrived makes JupyterLab stumble.
+        self.page.wait_for_function("document.body.dataset.jpThemeName !== undefined")
+        self.page.evaluate(
+            "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", name
+        )
+        self.page.wait_for_function("(t) => document.body.dataset.jpThemeName === t", arg=name)
+        self.page.set_viewport_size({"width": width, "height": 900})
+
     def fit(self) -> None:
         """Make the window tall enough for the whole notebook, so that one picture shows it."""
         height = self.page.evaluate(
@@ -232,15 +243,10 @@ def open_notebook(
         tab.page.goto(f"{lab.url}/lab/tree/{folder}/{path.name}?reset")
         tab.page.wait_for_function("window.jupyterapp !== undefined")
         tab.page.evaluate("() => jupyterapp.restored")
-        theme = "JupyterLab Dark" if dark else "JupyterLab Light"
-        # A change of theme before the first one has arrived makes JupyterLab stumble.
-        tab.page.wait_for_function("document.body.dataset.jpThemeName !== undefined")
-        tab.page.evaluate(
-            "(theme) => jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-        )
-        tab.page.wait_for_function("(t) => document.body.dataset.jpThemeName === t", arg=theme)
         tab.page.evaluate("() => jupyterapp.shell.collapseLeft()")
         tab.page.wait_for_function(f"({_PANEL})?.sessionContext.session?.kernel?.status === 'idle'")
-        return OpenNotebook(tab, copy)
+        notebook = OpenNotebook(tab, copy)
+        notebook.dress(width=width, dark=dark)
+        return notebook
 
     return opened

@@ -266,11 +266,9 @@ def test_every_state_fits_the_page(
         view.snapshot(2, {}, state=state, headline=headline, max_steps=0)
     else:
         curve = [part for step in range(4, 11) for part in (step, 2 + 3 / step)]
-        metrics = {"learning_rate": 1.5e-4, "tokens_per_second": 912.4}
-        view.delta(2, {"loss": curve, "smooth": curve}, state=state, headline=headline)
-        view.delta(
-            3, {"eval_loss": [5, 2.7, 10, 2.4]}, state=state, headline=headline, latest=metrics
-        )
+        points = {"loss": curve, "smooth": curve, "eval_loss": [5, 2.7, 10, 2.4]}
+        latest = {"learning_rate": 1.5e-4, "tokens_per_second": 912.4}
+        view.delta(2, points, state=state, headline=headline, step=10, latest=latest)
     view.points()
     assert view.page.evaluate("document.documentElement.scrollWidth") <= width
     assert view.page.locator(".forgelm-monitor-hint").is_visible() == (state == "running")

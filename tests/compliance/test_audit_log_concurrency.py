@@ -219,8 +219,8 @@ def test_a_signal_handler_may_log_while_an_event_is_being_logged(tmp_path: Path)
 
         def on_alarm(number, frame):
             global handled
-            logger.log_event("step", n=1000 + handled)
             handled += 1
+            logger.log_event("step", n=999 + handled)
 
         signal.signal(signal.SIGALRM, on_alarm)
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.011)

@@ -78,6 +78,9 @@ def make_report() -> Callable[..., AuditReport]:
             "secrets_summary": {"aws_access_key": 1},
             "notes": ["Split train: 1 lines passed over."],
         }
-        return AuditReport(**{**values, **fields})
+        values |= fields
+        counts: dict[str, Any] = {"pii_counts": {}, "secrets_counts": {}}
+        values["splits"] = {name: {**counts, **stats} for name, stats in values["splits"].items()}
+        return AuditReport(**values)
 
     return report

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from forgelm import AuditReport, ForgeConfig, ProgressEvent, TrainResult, Verdict, VerifyResult
+from forgelm import (
+    AuditReport,
+    ForgeConfig,
+    ProgressEvent,
+    QuickstartResult,
+    TrainResult,
+    Verdict,
+    VerifyResult,
+)
+from forgelm.data_audit import MaskSummary
 from forgelm_widgets._display import CARDS, bundle
 
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(2)>\u202egnp\x00'\""
@@ -225,10 +234,38 @@ def test_a_configuration_says_what_it_will_do_and_shows_what_was_set() -> None:
     assert "num_train_epochs: 2" in _Page(faces["text/html"]).words
 
 
+def test_a_quickstart_tells_its_stages_one_a_line(
+    make_report: Callable[..., AuditReport],
+) -> None:
+    run = Path("/runs/run-001")
+    result = QuickstartResult(
+        run_dir=run,
+        model_path="/runs/run-001/model",
+        data_path=run / "data",
+        masked_path=run / "data_masked",
+        config_path=run / "config.yaml",
+        audit_before=make_report(),
+        masked=MaskSummary("data", "data_masked", ("train.jsonl",), 412, 9, {"email": 14}, 0, ()),
+        audit_after=make_report(pii_summary={}, secrets_summary={}),
+        training=TrainResult(success=True, final_model_path="/runs/run-001/final_model"),
+        verification=VerifyResult(False, 4, 3, reason="line 3 was altered"),
+    )
+    card = _faces("QuickstartResult", result)["application/vnd.forgelm.quickstart-result+json"]
+    stages, paths = ([row[0] for row in table["rows"]] for table in card["tables"])
+    assert stages == ["Audit", "Masking", "Audit after masking", "Training", "Record"]
+    assert card["tables"][0]["rows"][1] == ["Masking", "14 findings replaced in 9 rows"]
+    assert card["tables"][0]["rows"][4] == [
+        "Record",
+        "The record cannot be trusted: line 3 was altered",
+    ]
+    assert paths[-1] == "Everything"
+    assert card["mark"] == "bad"
+
+
 def test_a_token_in_a_configuration_is_shown_nowhere() -> None:
     token = "hf_" + "a1B2" * 9
-    config = _config().model_copy(deep=True)
-    config = ForgeConfig(**{**config.model_dump(exclude_unset=True), "auth": {"hf_token": token}})
+    settings = _config().model_dump(exclude_unset=True)
+    config = ForgeConfig(**settings, auth={"hf_token": token})
     assert token not in json.dumps(_faces("ForgeConfig", config))
 
 

@@ -75,6 +75,12 @@ def test_values_that_are_not_finite_are_told_and_not_drawn() -> None:
     assert run.status()["latest"]["loss"] is None
 
 
+def test_a_reason_is_masked_and_visible_before_any_view_shows_it() -> None:
+    run = RunCurves()
+    run.cut_off("no access with AKIA" + "IOSFODNN7" + "EXAMPLE\u202e")
+    assert run.headline() == "Ended before the first step: no access with [REDACTED-SECRET]\\u202e"
+
+
 def test_steps_that_come_once_more_replace_what_was_there() -> None:
     run = RunCurves.of(_event("log", step, loss=float(step)) for step in range(1, 9))
     run.add(_event("train_begin", 4))
