@@ -156,11 +156,15 @@ class HeadFile:
         self._secret = secret
         self._generation = 0
         self._descriptor = -1
+        self._commit_is_torn = False
 
     def __enter__(self) -> HeadFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.close(self._descriptor)
@@ -180,10 +184,7 @@ class HeadFile:
         head = parse_head(content, self._secret)
         if head is not None:
             self._generation = head.generation
-            if _parse_slot(content[:SLOT_BYTES], self._secret) is None:
-                # Once slot 1 has a new intent, a torn slot 0 would read as "that line was flushed".
-                self.write_commit(head)
-                os.fsync(self._descriptor)
+            self._commit_is_torn = _parse_slot(content[:SLOT_BYTES], self._secret) is None
         return head
 
     def create(self, head: Head) -> None:
@@ -192,11 +193,16 @@ class HeadFile:
         older, newer = replace(head, generation=1), replace(head, generation=2)
         slots = _slot_bytes(newer, self._secret) + _slot_bytes(older, self._secret)
         write_replacing(self._path, slots)
-        self.__exit__()
+        self._close()
         self._descriptor = open_regular(self._path, os.O_RDWR)
 
     def write_intent(self, head: Head, after: Head) -> None:
         """Record that the line which leads from `head` to `after` is about to be written."""
+        if self._commit_is_torn:
+            # Beside a new intent, a torn slot 0 would read as "that line was flushed".
+            self.write_commit(head)
+            os.fsync(self._descriptor)
+            self._commit_is_torn = False
         intent = replace(
             head,
             pending=after.chain_head,

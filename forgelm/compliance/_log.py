@@ -5,6 +5,7 @@ Source: Regulation (EU) 2024/1689, Article 12 (record-keeping).
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from forgelm.errors import AuditLogError
 
 __all__ = ["AuditLogger"]
 
+_LOGGER = logging.getLogger("forgelm.compliance")
 _LOG_NAME = "audit_log.jsonl"
 
 
@@ -45,11 +47,11 @@ class AuditLogger:
         ConfigError: Nobody can be named as the operator.
 
     Example:
-        >>> import os, tempfile
-        >>> os.environ["FORGELM_OPERATOR"] = "docs"
-        >>> logger = AuditLogger(tempfile.mkdtemp(), run_id="fg-0123456789ab")
-        >>> logger.log_event("training.started", model="tiny")
-        >>> logger.path.read_text()[-34:]
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     logger = AuditLogger(folder, run_id="fg-0123456789ab")
+        ...     logger.log_event("training.started", model="tiny")
+        ...     logger.path.read_text()[-34:]
         '"genesis", "model": "tiny"}\\n'
     """
 
@@ -99,6 +101,9 @@ class AuditLogger:
             raise
         except OSError as error:
             raise self._failure(name, error) from error
+        finally:
+            while self._store.messages:
+                _LOGGER.log(*self._store.messages.popleft())
 
     def _compose(self, event: str, fields: Mapping[str, Any], prev_hash: str) -> bytes:
         payload = encode(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,19 @@ def read_manifest(log: Path) -> dict[str, Any] | None:
     return document
 
 
-def write_manifest(log: Path, run_id: str, first_entry_sha256: str) -> None:
-    """Pin the first line of `log`."""
-    document = {
+def write_manifest(
+    log: Path,
+    run_id: str,
+    first_entry_sha256: str,
+    rerooted_from: Mapping[str, Any] | None = None,
+) -> None:
+    """Pin the first line of `log`, and what was pinned before where a chain is started anew."""
+    document: dict[str, Any] = {
         "audit_log": log.name,
         "created_at": datetime.now(UTC).isoformat(),
         "run_id": run_id,
         "first_entry_sha256": first_entry_sha256,
     }
+    if rerooted_from is not None:
+        document["rerooted_from"] = dict(rerooted_from)
     write_replacing(manifest_path(log), (json.dumps(document, indent=2) + "\n").encode("ascii"))

@@ -9,6 +9,8 @@ import hashlib
 import logging
 import os
 import secrets
+import shlex
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -25,14 +27,22 @@ from forgelm.errors import AuditLogError
 
 __all__ = ["Compose", "LogStore"]
 
-_LOGGER = logging.getLogger("forgelm.compliance")
+_REROOTED = "audit.chain_rerooted"
+_RECOVERED = "audit.tail_recovered"
+_PINNED = ("run_id", "created_at", "first_entry_sha256")
 
 Compose = Callable[[str, Mapping[str, Any], str], bytes]
 """Makes the bytes of a line from its event, its fields and the hash of the line before."""
 
 
 class LogStore:
-    """Appends to the log at `path`; keeps nothing open and nothing cached between calls."""
+    """Appends to the log at `path`; keeps nothing open and nothing cached between calls.
+
+    Attributes:
+        path: The log file.
+        messages: (level, text) for Python's own logging, left for the caller: its handlers may
+            wait for the caller's thread.
+    """
 
     def __init__(self, path: Path, run_id: str, secret: str | None, compose: Compose) -> None:
         self.path = path
@@ -41,6 +51,7 @@ class LogStore:
         self._compose = compose
         self._start_checked = False
         self._withdrawn: tuple[int, bytes] | None = None
+        self.messages: deque[tuple[int, str]] = deque()
 
     def append(
         self,
@@ -81,15 +92,15 @@ class LogStore:
     ) -> None:
         head, previous = self._settle(log, head_file)
         if previous is not None:
-            head = self._write(log, head_file, head, "audit.chain_rerooted", previous)
+            head = self._write(log, head_file, head, _REROOTED, previous)
         torn = os.fstat(log).st_size - head.size_bytes
         if torn:
             details = self._save_torn_tail(log, head.size_bytes, torn)
-            head = self._write(log, head_file, head, "audit.tail_recovered", details, over=torn)
+            head = self._write(log, head_file, head, _RECOVERED, details, over=torn)
         self._write(log, head_file, head, event, fields)
 
     def _settle(self, log: int, head_file: HeadFile) -> tuple[Head, dict[str, Any] | None]:
-        """Return where the log really ends, and what it started from when it starts anew."""
+        """Return where the log really ends, and what was pinned before where it starts anew."""
         size = os.fstat(log).st_size
         try:
             head = head_file.read()
@@ -99,9 +110,17 @@ class LogStore:
         except ManifestError as error:
             raise self._refusal(f"its manifest {error}") from None
         if not size and (head.entries if head else manifest):
-            return self._start_anew(head_file, head, manifest)
+            return self._start_anew(head_file, head, manifest or {})
         self._withdraw(log, head)
-        tail = follow_log(log, head or Head(), self._secret)
+        tail = self._followed(log, head or Head(), manifest)
+        if head is None:
+            tail = replace(tail, anchored_from=tail.entries)
+            head_file.create(tail)
+        unfinished = None if tail.entries or not manifest else manifest.get("rerooted_from")
+        return tail, unfinished
+
+    def _followed(self, log: int, head: Head, manifest: Mapping[str, Any] | None) -> Head:
+        tail = follow_log(log, head, self._secret)
         if isinstance(tail, str):
             raise self._refusal(tail)
         if tail.keyed and self._secret is None:
@@ -114,13 +133,10 @@ class LogStore:
             if first != manifest["first_entry_sha256"]:
                 raise self._refusal("line 1 is not the line that its manifest pins")
         self._start_checked = True
-        if head is None:
-            tail = replace(tail, anchored_from=tail.entries)
-            head_file.create(tail)
-        return tail, None
+        return tail
 
     def _start_anew(
-        self, head_file: HeadFile, head: Head | None, manifest: Mapping[str, Any] | None
+        self, head_file: HeadFile, head: Head | None, manifest: Mapping[str, Any]
     ) -> tuple[Head, dict[str, Any]]:
         pins = "its manifest" if manifest else "its head file"
         if os.environ.get("FORGELM_ALLOW_AUDIT_REROOT") != "1":
@@ -129,11 +145,15 @@ class LogStore:
                 "a backup; or set FORGELM_ALLOW_AUDIT_REROOT=1 to start a new chain, which will "
                 "say so in its first line."
             )
-        _LOGGER.error("%s is gone although %s pins it; a new chain is started", self.path, pins)
-        head_file.create(Head())
-        previous = {f"previous_{key}": value for key, value in (manifest or {}).items()}
+        self._say(logging.ERROR, f"the log is gone although {pins} pins it: a new chain is started")
+        previous = {f"previous_{name}": manifest[name] for name in _PINNED if name in manifest}
         if head:
             previous |= {"previous_entries": head.entries, "previous_chain_head": head.chain_head}
+        # The manifest keeps what was there until the new chain's first line says so.
+        write_manifest(
+            self.path, self._run_id, str(manifest.get("first_entry_sha256", "")), previous
+        )
+        head_file.create(Head())
         return Head(), previous
 
     def _withdraw(self, log: int, head: Head | None) -> None:
@@ -156,9 +176,7 @@ class LogStore:
         create_durably(copy, torn)
         sync_folder(copy.parent)
         digest = hashlib.sha256(torn).hexdigest()
-        _LOGGER.warning(
-            "%s: an interrupted write of %d bytes was moved to %s", self.path, size, copy
-        )
+        self._say(logging.WARNING, f"an interrupted write of {size} bytes was moved to {copy.name}")
         return {"saved_as": copy.name, "at_byte": offset, "torn_bytes": size, "torn_sha256": digest}
 
     def _write(
@@ -183,7 +201,8 @@ class LogStore:
         after = head.with_line(line_hash, len(line), keyed=self._secret is not None)
         head_file.write_intent(head, after)
         if not head.entries:
-            write_manifest(self.path, self._run_id, line_hash)
+            previous = fields if event == _REROOTED else None
+            write_manifest(self.path, self._run_id, line_hash, previous)
         try:
             write_at(log, line, head.size_bytes)
             if over > len(line):
@@ -197,7 +216,7 @@ class LogStore:
             head_file.write_commit(after)
         except OSError as error:
             # The line is on the disk: raising would have the caller write it twice.
-            _LOGGER.warning("%s: the head file lags by one line: %s", self.path, error)
+            self._say(logging.WARNING, f"the head file lags by one line: {error}")
         return after
 
     def _roll_back(self, log: int, offset: int, line: bytes) -> None:
@@ -206,9 +225,13 @@ class LogStore:
         except OSError:
             self._withdrawn = (offset, line)
 
+    def _say(self, level: int, text: str) -> None:
+        self.messages.append((level, f"{self.path}: {text}"))
+
     def _refusal(self, problem: str) -> AuditLogError:
+        command = f"forgelm verify-audit {shlex.quote(str(self.path))}"
         return AuditLogError(
-            f"Nothing was written to {self.path}, because {problem}. "
-            f"Run `forgelm verify-audit {self.path}` to see what changed; then restore the log "
-            "from a backup, or move it and the files beside it elsewhere to start a new one."
+            f"Nothing was written to {self.path}, because {problem}. Run `{command}` to see what "
+            "changed; then restore the log from a backup, or move it and the files beside it "
+            "elsewhere to start a new one."
         )

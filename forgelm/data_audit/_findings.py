@@ -12,13 +12,14 @@ from forgelm.data_audit._pii import PII_TIERS
 from forgelm.data_audit._secrets import SECRET_KINDS
 from forgelm.data_audit._spans import Finding
 
-__all__ = ["KINDS", "PII_KINDS", "RECORD", "FindingsView", "count_kinds"]
+__all__ = ["KINDS", "PII_KINDS", "RECORD", "FindingsView", "UnplacedFindings", "count_kinds"]
 
 PII_KINDS: tuple[str, ...] = tuple(PII_TIERS)
 KINDS: tuple[str, ...] = (*PII_KINDS, *SECRET_KINDS)
 RECORD = np.dtype([("row", "i8"), ("start", "u4"), ("end", "u4"), ("column", "u2"), ("kind", "u1")])
 
 Records = NDArray[np.void]
+_COLUMNS = ("kind", "split", "row", "column", "start", "end")
 
 
 def count_kinds(records: Records, kinds: Iterable[str]) -> dict[str, int]:
@@ -29,9 +30,6 @@ def count_kinds(records: Records, kinds: Iterable[str]) -> dict[str, int]:
 
 class FindingsView(Sequence[Finding]):
     """Findings of a report, made when asked for.
-
-    Where a report was rebuilt from its JSON only kind and split are known: `row` and `column` are
-    None then, and `span` is `(0, 0)`.
 
     Args:
         parts: For each split its records and the columns that they refer to.
@@ -58,12 +56,9 @@ class FindingsView(Sequence[Finding]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = index + len(self) if index < 0 else index
-        if place >= 0:
-            for split, (records, columns) in self._parts.items():
-                if place < len(records):
-                    return _finding(split, records[place], columns)
-                place -= len(records)
-        raise IndexError(f"there are {len(self)} findings; no number {index}")
+        if not 0 <= place < len(self):
+            raise IndexError(f"there are {len(self)} findings; no number {index}")
+        return self._at(place)
 
     def __iter__(self) -> Iterator[Finding]:
         for split, (records, columns) in self._parts.items():
@@ -75,9 +70,7 @@ class FindingsView(Sequence[Finding]):
 
     def columns(self) -> dict[str, list[Any]]:
         """Return all findings as columns: kind, split, row, column, start, end."""
-        table: dict[str, list[Any]] = {
-            name: [] for name in ("kind", "split", "row", "column", "start", "end")
-        }
+        table: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
         for split, (records, columns) in self._parts.items():
             table["kind"] += [KINDS[kind] for kind in records["kind"].tolist()]
             table["split"] += [split] * len(records)
@@ -87,19 +80,44 @@ class FindingsView(Sequence[Finding]):
             table["end"] += records["end"].tolist()
         return table
 
+    def _at(self, place: int) -> Finding:
+        for split, (records, columns) in self._parts.items():
+            if place < len(records):
+                return _finding(split, records[place], columns)
+            place -= len(records)
+        raise AssertionError("unreachable")
+
+
+class UnplacedFindings(FindingsView):
+    """Findings of a report that was rebuilt from its JSON: no more than kind and split is known.
+
+    `row` and `column` are None, and `span` is `(0, 0)`.
+    """
+
+    def __init__(self, counts: Iterable[tuple[str, Mapping[str, int]]]) -> None:
+        self._counts = [(split, kind, n) for split, kinds in counts for kind, n in kinds.items()]
+
+    def __len__(self) -> int:
+        return sum(n for _, _, n in self._counts)
+
+    def __iter__(self) -> Iterator[Finding]:
+        for split, kind, n in self._counts:
+            for _ in range(n):
+                yield Finding(kind, (0, 0), split)
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return empty columns: there is no place to name."""
+        return {name: [] for name in _COLUMNS}
+
+    def _at(self, place: int) -> Finding:
+        for split, kind, n in self._counts:
+            if place < n:
+                return Finding(kind, (0, 0), split)
+            place -= n
+        raise AssertionError("unreachable")
+
 
 def _finding(split: str, record: np.void, columns: Sequence[str]) -> Finding:
-    kind, row = KINDS[int(record["kind"])], int(record["row"])
-    if row < 0:
-        return Finding(kind, (0, 0), split)
     span = (int(record["start"]), int(record["end"]))
-    return Finding(kind, span, split, row, columns[int(record["column"])])
-
-
-def unplaced_records(counts: Mapping[str, int]) -> Records:
-    """Return records that know nothing but their kind."""
-    known = [(KINDS.index(kind), n) for kind, n in counts.items() if kind in KINDS]
-    records = np.zeros(sum(n for _, n in known), RECORD)
-    records["row"] = -1
-    records["kind"] = np.repeat([kind for kind, _ in known], [n for _, n in known]) if known else 0
-    return records
+    column = columns[int(record["column"])]
+    return Finding(KINDS[int(record["kind"])], span, split, int(record["row"]), column)

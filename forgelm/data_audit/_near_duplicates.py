@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import combinations, pairwise
 from typing import Protocol
 
@@ -44,16 +43,8 @@ class Matcher(Protocol):
         """Return one number a signature: equal for equal signatures."""
         ...
 
-    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
-        """Yield bands, one number a signature: near duplicates agree in at least one band."""
-        ...
-
-    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
-        """Return for each pair of rows the first band in which the two agree."""
-        ...
-
-    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
-        """Say for each pair of rows whether they are near duplicates."""
+    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the pairs of near-duplicate rows, in blocks, each pair once."""
         ...
 
 
@@ -61,7 +52,7 @@ class SimHashMatcher:
     """Signatures at most `threshold` bits apart.
 
     Cut into `threshold + k` blocks, such signatures agree in at least k of them: every choice of k
-    blocks is a band, so that no pair is missed. Longer bands for more rows keep candidates few.
+    blocks is a band, so that no pair is missed. Longer bands leave fewer pairs to compare.
 
     Source: G. Manku, A. Jain, A. Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007.
     """
@@ -73,41 +64,25 @@ class SimHashMatcher:
         """Return the signatures themselves."""
         return signatures.astype(np.uint64, copy=False)
 
-    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
-        """Yield the bits of every choice of blocks."""
-        for mask in _band_masks(self.threshold, signatures.shape[0]):
-            yield self.keys(signatures) & mask
-
-    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
-        """Return the first choice of blocks without a differing bit."""
+    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the pairs of rows with few differing bits, in the first band where they agree."""
         values = self.keys(signatures)
-        differing = (values[i] ^ values[j])[:, None] & _band_masks(
-            self.threshold, signatures.shape[0]
+        masks = self._masks(values)
+        for band, mask in enumerate(masks):
+            for i, j in _equal_pairs(values & mask):
+                differing = values[i] ^ values[j]
+                near = _POPCOUNT[differing.view(np.uint16)].reshape(-1, 4).sum(axis=1)
+                near = near <= self.threshold
+                i, j, differing = i[near], j[near], differing[near]
+                fresh = ((differing[:, None] & masks[:band]) != 0).all(axis=1)
+                yield i[fresh], j[fresh]
+
+    def _masks(self, values: U64) -> U64:
+        """Return the bands for the k that promises the least work on these very signatures."""
+        choices = [k for k in range(1, 7) if math.comb(self.threshold + k, k) <= _MAX_BANDS]
+        return min(
+            (_band_masks(self.threshold, k) for k in choices), key=lambda m: _cost(values, m)
         )
-        band: Indices = (differing == 0).argmax(axis=1)
-        return band
-
-    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
-        """Count differing bits."""
-        values = self.keys(signatures)
-        words = (values[i] ^ values[j]).view(np.uint16).reshape(-1, 4)
-        distance: NDArray[np.int64] = _POPCOUNT[words].sum(axis=1, dtype=np.int64)
-        return distance <= self.threshold
-
-
-@lru_cache(maxsize=4)
-def _band_masks(threshold: int, rows: int) -> U64:
-    """Return the masks of all choices of k blocks, for the k that promises the least work."""
-
-    def cost(k: int) -> float:
-        # Rows sorted and pairs compared; signatures of real texts have half as many free bits.
-        pairs = rows * rows / 2 ** (32 * k / (threshold + k))
-        return math.comb(threshold + k, k) * (4 * rows + pairs)
-
-    chosen = min((k for k in range(1, 5) if math.comb(threshold + k, k) <= _MAX_BANDS), key=cost)
-    edges = np.linspace(0, 64, threshold + chosen + 1).astype(int).tolist()
-    blocks = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
-    return np.array([sum(choice) for choice in combinations(blocks, chosen)], np.uint64)
 
 
 class MinHashMatcher:
@@ -119,7 +94,7 @@ class MinHashMatcher:
     def __init__(self, jaccard: float, num_perm: int) -> None:
         self.jaccard = jaccard
         self.num_perm = num_perm
-        self.band_rows = max(
+        self._band_rows = max(
             (r for r in range(1, num_perm + 1) if (1 - jaccard**r) ** (num_perm // r) <= 0.01),
             default=1,
         )
@@ -128,22 +103,33 @@ class MinHashMatcher:
         """Return a hash of the whole signature."""
         return _fold(signatures)
 
-    def bands(self, signatures: NDArray[np.generic]) -> Iterator[U64]:
-        """Yield a hash of each run of `band_rows` places."""
-        for band in range(self.num_perm // self.band_rows):
-            yield _fold(signatures[:, band * self.band_rows : (band + 1) * self.band_rows])
+    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the pairs of rows with enough equal places, in the first band where they agree."""
+        rows, bands = self._band_rows, self.num_perm // self._band_rows
+        for band in range(bands):
+            for i, j in _equal_pairs(_fold(signatures[:, band * rows : (band + 1) * rows])):
+                equal = signatures[i] == signatures[j]
+                near = equal.sum(axis=1) >= self.jaccard * self.num_perm
+                i, j, equal = i[near], j[near], equal[near, : bands * rows]
+                agreeing = equal.reshape(-1, bands, rows).all(axis=2)
+                fresh = agreeing[:, band] & ~agreeing[:, :band].any(axis=1)
+                yield i[fresh], j[fresh]
 
-    def first_common_band(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> Indices:
-        """Return the first run of places without a difference."""
-        count = self.num_perm // self.band_rows
-        equal = (signatures[i] == signatures[j])[:, : count * self.band_rows]
-        band: Indices = equal.reshape(-1, count, self.band_rows).all(axis=2).argmax(axis=1)
-        return band
 
-    def similar(self, signatures: NDArray[np.generic], i: Indices, j: Indices) -> NDArray[np.bool_]:
-        """Estimate the Jaccard similarity by the share of equal places."""
-        agreeing: NDArray[np.int64] = (signatures[i] == signatures[j]).sum(axis=1)
-        return agreeing >= self.jaccard * self.num_perm
+def _band_masks(threshold: int, chosen: int) -> U64:
+    edges = np.linspace(0, 64, threshold + chosen + 1).astype(int).tolist()
+    blocks = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
+    return np.array([sum(choice) for choice in combinations(blocks, chosen)], np.uint64)
+
+
+def _cost(values: U64, masks: U64) -> float:
+    """Estimate, from three of the bands, the rows to sort and the pairs to compare."""
+    sample = masks[:: max(1, len(masks) // 3)][:3]
+    pairs = 0.0
+    for mask in sample:
+        sizes = np.unique(values & mask, return_counts=True)[1].astype(np.float64)
+        pairs += float((sizes * (sizes - 1)).sum()) / 2
+    return len(masks) * (4 * values.size + pairs / len(sample))
 
 
 def count_near_duplicates(
@@ -175,7 +161,7 @@ def count_near_duplicates(
     np.add.at(pairs, group_split, group_size * (group_size - 1) // 2)
     leaks = _Leaks(group_split, len(names))
     groups = stacked[first]
-    for i, j in _near_pairs(groups, matcher):
+    for i, j in matcher.near_pairs(groups):
         same = group_split[i] == group_split[j]
         np.add.at(pairs, group_split[i[same]], group_size[i[same]] * group_size[j[same]])
         leaks.add(i[~same], j[~same])
@@ -215,19 +201,6 @@ def _collapse(keys: U64, splits: Indices) -> tuple[Indices, Indices, Indices]:
     starts = np.flatnonzero(fresh)
     sizes = np.diff(np.concatenate([starts, [keys.size]]))
     return splits[starts], sizes, order[starts]
-
-
-def _near_pairs(
-    signatures: NDArray[np.generic], matcher: Matcher
-) -> Iterator[tuple[Indices, Indices]]:
-    """Yield near-duplicate pairs, each once: in the first band where the two agree."""
-    for band, keys in enumerate(matcher.bands(signatures)):
-        for i, j in _equal_pairs(keys):
-            similar = matcher.similar(signatures, i, j)
-            i, j = i[similar], j[similar]
-            if i.size:
-                fresh = matcher.first_common_band(signatures, i, j) == band
-                yield i[fresh], j[fresh]
 
 
 def _equal_pairs(keys: U64) -> Iterator[tuple[Indices, Indices]]:

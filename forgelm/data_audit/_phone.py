@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
+from forgelm.data_audit._spans import follows, matches
+
 __all__ = ["phone_spans"]
 
 _GAP = r"[ ().\-/\u00a0]{0,2}"
-_INTERNATIONAL = re.compile(rf"(?<![0-9+])\+[ (]?[1-9](?:{_GAP}[0-9]){{6,14}}(?![0-9])")
-_DOUBLE_ZERO = re.compile(rf"(?<![\w.,\-/])00[1-9](?:{_GAP}[0-9]){{7,13}}(?![0-9\w])")
-_NORTH_AMERICA = re.compile(
-    r"(?<![\w.,\-/+])(?:\([2-9][0-9]{2}\)[ .\-]?|[2-9][0-9]{2}[ .\-])[0-9]{3}[ .\-][0-9]{4}"
-    r"(?![\w\-]|[.,][0-9])"
+_INTERNATIONAL = re.compile(rf"\+(?<![0-9+].)[ (]?[1-9](?:{_GAP}[0-9]){{6,14}}(?![0-9])")
+_DOUBLE_ZERO = re.compile(rf"00(?<![\w.,\-/]..)[1-9](?:{_GAP}[0-9]){{7,13}}(?![0-9\w])")
+_AFTER = r"(?![\w\-]|[.,:][0-9])"
+_NORTH_AMERICA = (
+    re.compile(rf"\((?<![\w.,\-/+].)[2-9][0-9]{{2}}\)[ .\-]?[0-9]{{3}}[ .\-][0-9]{{4}}{_AFTER}"),
+    re.compile(rf"[2-9](?<![\w.,\-/+].)[0-9]{{2}}[ .\-][0-9]{{3}}[ .\-][0-9]{{4}}{_AFTER}"),
 )
-_NATIONAL = re.compile(
-    r"(?<![\w.,:\-/+#])\(?0[1-9][0-9]{0,4}\)?(?:[ .\-/]{1,2}[0-9]{2,8}){1,5}(?![\w\-]|[.,:][0-9])"
+_NATIONAL = (
+    re.compile(
+        rf"\((?<![\w.,:\-/+#].)0[1-9][0-9]{{0,4}}\)(?:[ .\-/]{{0,2}}[0-9]{{2,8}}){{1,5}}{_AFTER}"
+    ),
+    re.compile(
+        rf"0(?<![\w.,:\-/+#(].)[1-9][0-9]{{0,4}}(?:[ .\-/]{{1,2}}[0-9]{{2,8}}){{1,5}}{_AFTER}"
+    ),
 )
-_NAMED = re.compile(
+_ANY = re.compile(rf"[(0-9](?<!\w.)(?<!\(.)(?:{_GAP}[0-9]){{7,14}}(?![0-9\w])")
+_PHONE_WORD = re.compile(
     r"\b(?:tel|telephone|phone|mobile|cell|fax|whatsapp|telefon|handy|mobil|t[ée]l[ée]phone|"
-    r"tel[ée]fono|m[óo]vil|cep|gsm|call|text|dial)\b[^0-9\n+\[\]]{0,16}"
-    rf"(\(?[0-9](?:{_GAP}[0-9]){{7,13}})(?![0-9\w])",
+    r"tel[ée]fono|m[óo]vil|cep|gsm|call|text|dial)\b[^0-9\n+\[\]]{0,16}$",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"[0-9]+")
@@ -35,13 +43,9 @@ _REGIONS = ("US", *_ZERO_REGIONS, "ES", "PL", "PT", "DK", "NO", "BR")
 
 def phone_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of telephone numbers, in order and without overlap."""
-    spans = [
-        *_trimmed(_INTERNATIONAL, text),
-        *((m.start(), m.end()) for m in _DOUBLE_ZERO.finditer(text) if _is_double_zero(m[0])),
-        *((m.start(), m.end()) for m in _NORTH_AMERICA.finditer(text) if _is_nanp(m[0])),
-        *((m.start(), m.end()) for m in _NATIONAL.finditer(text) if _is_national(m[0])),
-        *(m.span(1) for m in _NAMED.finditer(text) if _is_valid_somewhere(m[1])),
-    ]
+    spans = list(_trimmed(_INTERNATIONAL, text))
+    for pattern, accept in _SHAPES:
+        spans += matches(pattern, accept)(text)
     end = 0
     for start, stop in sorted(spans):
         if start >= end:
@@ -116,3 +120,11 @@ def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
         return phonenumbers.parse(number, region)
     except NumberParseException:
         return None
+
+
+_SHAPES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], bool]], ...] = (
+    (_DOUBLE_ZERO, lambda match: _is_double_zero(match[0])),
+    *((pattern, lambda match: _is_nanp(match[0])) for pattern in _NORTH_AMERICA),
+    *((pattern, lambda match: _is_national(match[0])) for pattern in _NATIONAL),
+    (_ANY, lambda match: follows(match, _PHONE_WORD) and _is_valid_somewhere(match[0])),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal, overload
 
 from forgelm.data_audit import _checksums as checks
@@ -15,7 +15,9 @@ from forgelm.data_audit._spans import (
     RuleGroup,
     count,
     find,
+    follows,
     mask,
+    matches,
     plain_counts,
 )
 
@@ -50,25 +52,25 @@ _FILE_ENDINGS = frozenset(
         *("dll", "jar", "gz"),
     )
 )
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ \u00a0]?[A-Za-z0-9])")
+# Patterns begin with what they consume and look behind afterwards: so `re` can skip to the next
+# digit, which is ten times as fast as looking behind at every place.
+_IBAN_START = re.compile(r"[A-Za-z](?<![A-Za-z0-9].)[A-Za-z][0-9]{2}(?=[ \u00a0]?[A-Za-z0-9])")
 _CARD = re.compile(
-    r"(?<![\w.])(?:"
-    r"[0-9]{4}([ .\-\u00a0])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
-    r"|[0-9]{4}([ .\-\u00a0])[0-9]{6}\2[0-9]{4,5}"
-    r"|[0-9]{13,19})(?![\w]|[.,][0-9])"
+    r"[0-9](?<![\w.].)(?:"
+    r"[0-9]{3}([ .\-\u00a0])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
+    r"|[0-9]{3}([ .\-\u00a0])[0-9]{6}\2[0-9]{4,5}"
+    r"|[0-9]{12,18})(?![\w]|[.,][0-9])"
 )
-_SSN = re.compile(r"(?<![\w\-+.])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![\w\-])")
-_SSN_NAMED = re.compile(
-    r"\b(?:ssn|social security)\b[^0-9\n\[\]]{0,24}([0-9]{3}[ .\-]?[0-9]{2}[ .\-]?[0-9]{4})(?!\w)",
-    re.IGNORECASE,
-)
+_SSN = re.compile(r"[0-9](?<![\w\-+.].)[0-9]{2}-[0-9]{2}-[0-9]{4}(?![\w\-])")
+_NINE = re.compile(r"[0-9](?<!\w.)[0-9]{2}[ .\-]?[0-9]{2}[ .\-]?[0-9]{4}(?!\w)")
 _NIR = re.compile(
-    r"(?<![\w.])[1-478][ .\u00a0]?[0-9]{2}[ .\u00a0]?(?:0[1-9]|1[0-2]|[2-9][0-9])[ .\u00a0]?"
+    r"[1-478](?<![\w.].)[ .\u00a0]?[0-9]{2}[ .\u00a0]?(?:0[1-9]|1[0-2]|[2-9][0-9])[ .\u00a0]?"
     r"(?:[0-9]{2}|2[ABab])[ .\u00a0]?[0-9]{3}[ .\u00a0]?[0-9]{3}[ .\-\u00a0]{0,3}[0-9]{2}(?!\w)"
 )
-_ELEVEN = re.compile(r"(?<!\w)(?<![0-9][.,])[1-9][0-9]{10}(?!\w|[.,][0-9])")
-_TAX_ID_SPACED = re.compile(r"(?<!\w)[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}(?!\w)")
-_ID_CARD = re.compile(r"(?<![\w\-])[LMNPRTVWXY][0-9CFGHJKLMNPRTVWXYZ]{8}[0-9](?![\w\-])")
+_ELEVEN = re.compile(r"[1-9](?<!\w.)(?<![0-9][.,].)[0-9]{10}(?!\w|[.,][0-9])")
+_TAX_ID_SPACED = re.compile(r"[1-9](?<!\w.)[0-9] [0-9]{3} [0-9]{3} [0-9]{3}(?!\w)")
+_ID_CARD = re.compile(r"[LMNPRTVWXY](?<![\w\-].)[0-9CFGHJKLMNPRTVWXYZ]{8}[0-9](?![\w\-])")
+_SSN_WORD = re.compile(r"\b(?:ssn|social security)\b[^0-9\n\[\]]{0,24}$", re.IGNORECASE)
 _PART_WORD = re.compile(
     r"\b(?:part|order|item|sku|model|article|art|ref|invoice|ticket|case)"
     r"(?:\s(?:no|number|nr|id))?[.:#\s]{0,3}$",
@@ -89,28 +91,6 @@ def _has_long_number(text: str) -> bool:
 
 def _has_id_card_shape(text: str) -> bool:
     return _ID_CARD_SHAPE.search(text) is not None
-
-
-def _matches(
-    pattern: re.Pattern[str], accept: Callable[[str], bool], group: int = 0
-) -> Callable[[str], Iterator[tuple[int, int]]]:
-    def spans(text: str) -> Iterator[tuple[int, int]]:
-        for match in pattern.finditer(text):
-            if accept(match[group]):
-                yield match.span(group)
-
-    return spans
-
-
-def _unless_part_number(
-    pattern: re.Pattern[str], accept: Callable[[str], bool]
-) -> Callable[[str], Iterator[tuple[int, int]]]:
-    def spans(text: str) -> Iterator[tuple[int, int]]:
-        for start, end in _matches(pattern, accept)(text):
-            if not _PART_WORD.search(text, max(0, start - 24), start):
-                yield start, end
-
-    return spans
 
 
 def _email_spans(text: str) -> Iterator[tuple[int, int]]:
@@ -136,16 +116,24 @@ def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
             end = match.end()
 
 
-def _is_card(number: str) -> bool:
-    return checks.is_card(number.translate(_SPACING))
+def _is_card(match: re.Match[str]) -> bool:
+    return checks.is_card(match[0].translate(_SPACING))
 
 
-def _is_nir(number: str) -> bool:
-    return checks.is_fr_nir(number.translate(_SPACING))
+def _is_nir(match: re.Match[str]) -> bool:
+    return checks.is_fr_nir(match[0].translate(_SPACING))
 
 
-def _is_ssn(number: str) -> bool:
-    return checks.is_us_ssn(number.translate(_SPACING))
+def _is_ssn(match: re.Match[str]) -> bool:
+    return checks.is_us_ssn(match[0].translate(_SPACING)) and not follows(match, _PART_WORD)
+
+
+def _is_named_ssn(match: re.Match[str]) -> bool:
+    return follows(match, _SSN_WORD) and checks.is_us_ssn(match[0].translate(_SPACING))
+
+
+def _is_de_card(match: re.Match[str]) -> bool:
+    return checks.is_de_card(match[0]) and not follows(match, _PART_WORD)
 
 
 _PII_RULES = (
@@ -154,19 +142,19 @@ _PII_RULES = (
         _has_long_number,
         (
             Rule("iban", _iban_spans),
-            Rule("credit_card", _matches(_CARD, _is_card)),
-            Rule("fr_ssn", _matches(_NIR, _is_nir)),
-            Rule("tr_id", _matches(_ELEVEN, checks.is_tr_id)),
-            Rule("de_id", _matches(_ELEVEN, checks.is_de_tax_id)),
-            Rule("de_id", _matches(_TAX_ID_SPACED, checks.is_de_tax_id)),
-            Rule("us_ssn", _unless_part_number(_SSN, _is_ssn)),
-            Rule("us_ssn", _matches(_SSN_NAMED, _is_ssn, group=1)),
+            Rule("credit_card", matches(_CARD, _is_card)),
+            Rule("fr_ssn", matches(_NIR, _is_nir)),
+            Rule("tr_id", matches(_ELEVEN, lambda m: checks.is_tr_id(m[0]))),
+            Rule("de_id", matches(_ELEVEN, lambda m: checks.is_de_tax_id(m[0]))),
+            Rule("de_id", matches(_TAX_ID_SPACED, lambda m: checks.is_de_tax_id(m[0]))),
+            Rule("us_ssn", matches(_SSN, _is_ssn)),
+            Rule("us_ssn", matches(_NINE, _is_named_ssn)),
             Rule("phone", phone_spans),
         ),
     ),
     RuleGroup(
         _has_id_card_shape,
-        (Rule("de_id", _unless_part_number(_ID_CARD, checks.is_de_card)),),
+        (Rule("de_id", matches(_ID_CARD, _is_de_card)),),
     ),
 )
 

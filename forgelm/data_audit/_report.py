@@ -73,7 +73,7 @@ def build_report(
         quality_summary=_quality_summary(splits) if quality else {},
         notes=[*corpus.notes, *_notes(scanned, None in languages.values())],
     )
-    report._set_findings({name: (p.findings, p.paths) for name, p in scanned.items()})
+    report._place_findings({name: (p.findings, p.paths) for name, p in scanned.items()})
     return report
 
 

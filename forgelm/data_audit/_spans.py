@@ -6,11 +6,24 @@ in rounds until nothing new turns up. So findings never overlap, and masking the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Finding", "KindCounts", "KindKey", "Rule", "RuleGroup", "count", "find", "mask"]
+__all__ = [
+    "Finding",
+    "KindCounts",
+    "KindKey",
+    "Rule",
+    "RuleGroup",
+    "count",
+    "find",
+    "follows",
+    "mask",
+    "matches",
+    "plain_counts",
+]
 
 Span = tuple[int, int]
 
@@ -18,6 +31,7 @@ Span = tuple[int, int]
 # blanked text from a masked one by what stands beside a finding. SUB is in no pattern's alphabet.
 _BLANK = "\x1a"
 _MAX_ROUNDS = 8
+_CONTEXT_CHARS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,23 @@ def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
         if len(found) == before:
             break
     return [Finding(kind, span) for span, kind in sorted(found)]
+
+
+def matches(
+    pattern: re.Pattern[str], accept: Callable[[re.Match[str]], bool]
+) -> Callable[[str], Iterator[Span]]:
+    """Return a function that yields the spans of the matches which `accept` lets pass."""
+
+    def spans(text: str) -> Iterator[Span]:
+        return (match.span() for match in pattern.finditer(text) if accept(match))
+
+    return spans
+
+
+def follows(match: re.Match[str], words: re.Pattern[str]) -> bool:
+    """Say whether `words`, a pattern that ends in `$`, matches right before `match`."""
+    start = match.start()
+    return words.search(match.string, max(0, start - _CONTEXT_CHARS), start) is not None
 
 
 def count(findings: Sequence[Finding]) -> KindCounts:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from forgelm.data_audit._findings import PII_KINDS, FindingsView, unplaced_records
+from forgelm.data_audit._findings import PII_KINDS, FindingsView, UnplacedFindings
 from forgelm.data_audit._secrets import SECRET_KINDS
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ class AuditReport:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._set_findings(
-            {
-                split: (unplaced_records({**stats["pii_counts"], **stats["secrets_counts"]}), [""])
-                for split, stats in self.splits.items()
-            }
+        self._pii_findings: FindingsView = UnplacedFindings(
+            (name, split.get("pii_counts", {})) for name, split in self.splits.items()
+        )
+        self._secrets_findings: FindingsView = UnplacedFindings(
+            (name, split.get("secrets_counts", {})) for name, split in self.splits.items()
         )
 
-    def _set_findings(self, parts: Mapping[str, tuple[NDArray[np.void], Sequence[str]]]) -> None:
+    def _place_findings(self, parts: Mapping[str, tuple[NDArray[np.void], Sequence[str]]]) -> None:
         self._pii_findings = FindingsView(parts, PII_KINDS)
         self._secrets_findings = FindingsView(parts, SECRET_KINDS)
 

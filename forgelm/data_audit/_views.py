@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ __all__ = ["report_figures", "report_frames", "report_text"]
 # Okabe and Ito's palette: told apart by colour-blind readers.
 _TIER_COLOURS = {"critical": "#D55E00", "high": "#E69F00", "medium": "#0072B2", "low": "#999999"}
 _SECRET_COLOUR = "#CC79A7"
+_SPLIT_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
+# Read on light and on dark pages alike, behind which nothing is painted.
+_INK, _GRID, _CLEAR = "#7d8590", "rgba(125, 133, 144, 0.3)", "rgba(0, 0, 0, 0)"
 _FAULTS = ("parse_errors", "decode_errors", "non_object_rows")
 
 
@@ -124,7 +128,7 @@ def report_figures(report: AuditReport) -> dict[str, go.Figure]:
     )
     lengths = [
         graph.Bar(
-            name=name,
+            name=html.escape(name),  # plotly reads tags in labels
             x=["min", "p50", "mean", "p95", "max"],
             y=[stats["text_length"][key] for key in ("min", "p50", "mean", "p95", "max")],
         )
@@ -138,4 +142,16 @@ def report_figures(report: AuditReport) -> dict[str, go.Figure]:
 
 
 def _titled(figure: Any, title: str, unit: str) -> Any:
-    return figure.update_layout(title=title, yaxis_title=unit, template="plotly_white")
+    grid = {"gridcolor": _GRID, "zerolinecolor": _GRID}
+    return figure.update_layout(
+        title=title,
+        height=320,
+        margin={"l": 60, "r": 20, "t": 50, "b": 40},
+        template="none",
+        colorway=_SPLIT_COLOURS,
+        font_color=_INK,
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        xaxis=grid,
+        yaxis={**grid, "title": unit},
+    )

@@ -115,7 +115,7 @@ FAULTS: dict[str, Fault] = {
 
 def prepare(scenario: str, folder: Path) -> list[int]:
     """Bring the folder into its state before the fault; return the numbers of its events."""
-    if scenario in ("empty",):
+    if scenario == "empty":
         return []
     if scenario == "page":
         write_page_log(folder, [("step", {"n": 1}), ("step", {"n": 2})])
@@ -126,12 +126,19 @@ def prepare(scenario: str, folder: Path) -> list[int]:
     if scenario == "torn":
         with open(folder / NAME, "ab") as log:
             log.write(b'{"timestamp": "2026' + b"x" * 500)
+    if scenario == "torn slot":
+        with open(folder / f"{NAME}.head", "r+b") as head:
+            head.write(b"x" * 100)
     if scenario == "lagging":
         old = (folder / f"{NAME}.head").read_bytes()
         logger.log_event("step", n=4)
         logger.log_event("step", n=5)
         (folder / f"{NAME}.head").write_bytes(old)
         return [1, 2, 3, 4, 5]
+    if scenario == "gone":
+        os.environ["FORGELM_ALLOW_AUDIT_REROOT"] = "1"
+        (folder / NAME).unlink()
+        return []
     return [1, 2, 3]
 
 
@@ -171,7 +178,7 @@ def calls_of(scenario: str, folder: Path) -> list[str]:
     return names
 
 
-def harm(folder: Path, before: list[int], outcome: int) -> str | None:
+def harm(scenario: str, folder: Path, before: list[int], outcome: int) -> str | None:
     """Log on after the fault, and say what is wrong."""
     AuditLogger(folder).log_event("after")
     result = verify_audit_log(folder / NAME)
@@ -180,6 +187,8 @@ def harm(folder: Path, before: list[int], outcome: int) -> str | None:
     entries = check_by_the_page(folder / NAME, os.environ.get("FORGELM_AUDIT_SECRET") or None)
     steps = [entry["n"] for entry in entries if entry["event"] == "step"]
     allowed = [[*before, 9]] if outcome == ACKNOWLEDGED else [[*before, 9], before]
+    if scenario == "gone" and entries[0]["event"] != "audit.chain_rerooted":
+        return "a new chain was begun in silence"
     if steps not in allowed or outcome not in (ACKNOWLEDGED, KILLED):
         return f"events {steps} with outcome {outcome}"
     if entries[-1]["event"] != "after":
@@ -216,7 +225,7 @@ def main(scenario: str, base: Path) -> None:
         outcome = in_child(lambda f=folder, a=at, x=fault, on=lasting: victim(f, a, x, lasting=on))
         count += 1
         try:
-            wrong = harm(folder, before, outcome)
+            wrong = harm(scenario, folder, before, outcome)
         except (OSError, AssertionError) as error:
             wrong = repr(error)
         if wrong:

@@ -183,7 +183,7 @@ def test_a_child_outliving_a_killed_parent_does_not_keep_its_lock(tmp_path: Path
             os.fsync = slow
             logger = AuditLogger(folder)
             threading.Thread(target=logger.log_event, args=("step",), kwargs={"n": 1}).start()
-            inside.wait()
+            inside.wait(20)
             sleeper = os.fork()
             if sleeper == 0:
                 time.sleep(60)

@@ -36,8 +36,10 @@ SCENARIOS = {
     "empty": 300,
     "steady": 200,
     "torn": 350,
+    "torn slot": 200,
     "lagging": 200,
     "page": 250,
+    "gone": 300,
     "every byte": 249,
 }
 
