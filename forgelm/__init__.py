@@ -6,22 +6,29 @@ Every public name is resolved on first access, so `import forgelm` loads nothing
 from typing import TYPE_CHECKING
 
 __all__ = [
+    "AuditDiff",
     "AuditLogger",
     "AuditReport",
     "ConfigError",
     "ConfigField",
+    "DedupSummary",
+    "FindingsFile",
     "ForgeConfig",
     "ForgeTrainer",
+    "MaskSummary",
     "ProgressEvent",
     "QuickstartResult",
+    "SplitSummary",
     "TrainResult",
     "Verdict",
     "VerifyResult",
     "__api_version__",
     "__version__",
     "audit_dataset",
+    "audit_diff",
     "compute_minhash",
     "compute_simhash",
+    "deduplicate_dataset",
     "describe_config",
     "detect_pii",
     "detect_secrets",
@@ -34,8 +41,10 @@ __all__ = [
     "mask_secrets",
     "parse_config",
     "prepare_dataset",
+    "read_findings",
     "read_progress",
     "run_quickstart",
+    "split_dataset",
     "verify_audit_log",
 ]
 
@@ -47,10 +56,17 @@ if TYPE_CHECKING:
     from forgelm.config import ConfigField, ForgeConfig, describe_config, load_config, parse_config
     from forgelm.data import prepare_dataset
     from forgelm.data_audit import (
+        AuditDiff,
         AuditReport,
+        DedupSummary,
+        FindingsFile,
+        MaskSummary,
+        SplitSummary,
         audit_dataset,
+        audit_diff,
         compute_minhash,
         compute_simhash,
+        deduplicate_dataset,
         detect_pii,
         detect_secrets,
         find_pii,
@@ -58,6 +74,8 @@ if TYPE_CHECKING:
         mask_dataset,
         mask_pii,
         mask_secrets,
+        read_findings,
+        split_dataset,
     )
     from forgelm.errors import ConfigError
     from forgelm.quickstart import QuickstartResult, run_quickstart

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from forgelm._core import write_json_atomic
-from forgelm.data_audit._croissant import croissant_card
-from forgelm.data_audit._engines import map_ranges
+from forgelm.data_audit._croissant import CARD_KEYS, croissant_card
+from forgelm.data_audit._engines import ENGINES, Engine, is_engine, map_ranges
+from forgelm.data_audit._findings_file import findings_file_name, open_findings_file
 from forgelm.data_audit._near_duplicates import MinHashMatcher, SimHashMatcher
 from forgelm.data_audit._ner import NerFinder
+from forgelm.data_audit._progress import progress_bar
+from forgelm.data_audit._quality import named_checks
 from forgelm.data_audit._report import build_report
-from forgelm.data_audit._scan import Partial, ScanOptions, merge
+from forgelm.data_audit._resume import FinishedRanges
+from forgelm.data_audit._scan import Merger, Partial, ScanOptions
 from forgelm.data_audit._signatures import MinHasher
-from forgelm.data_audit._sources import Corpus, find_corpus
+from forgelm.data_audit._sources import ByteRange, Corpus, Source, find_corpus
+from forgelm.data_audit._store import SignatureStore
 from forgelm.data_audit._types import REPORT_FILE, AuditReport
 
 __all__ = ["audit_dataset"]
 
 
 def audit_dataset(
-    source: str | os.PathLike[str],
+    source: Source,
     *,
     output_dir: str | os.PathLike[str] | None = None,
     near_dup_threshold: int = 3,
@@ -32,10 +38,14 @@ def audit_dataset(
     minhash_jaccard: float = 0.85,
     minhash_num_perm: int = 128,
     enable_quality_filter: bool = False,
+    quality_checks: str | Sequence[str] = "default",
     enable_pii_ml: bool = False,
     pii_ml_language: str = "en",
     emit_croissant: bool = False,
     workers: int = 1,
+    engine: Engine = "local",
+    resume_dir: str | os.PathLike[str] | None = None,
+    croissant_metadata: Mapping[str, Any] | None = None,
 ) -> AuditReport:
     """Audit a corpus for personal data, credentials, near duplicates and leaks between splits.
 
@@ -44,24 +54,39 @@ def audit_dataset(
     `generated_at`.
 
     Args:
-        source: A .jsonl or .ndjson file (the split "train"), or a directory of such files, whose
-            names give the splits.
-        output_dir: Where to write `data_audit_report.json`; made when it is not there.
+        source: A file (.jsonl, .json, .csv, .tsv, also packed as .gz or .zst; .parquet, .arrow,
+            .feather), a directory or a pattern such as "data/*.parquet" whose files' names give
+            the splits, a directory that `datasets` has saved, or the name of a data set of the
+            Hub. Or rows: a DataFrame, a `datasets` data set, an iterable of dicts, or a mapping
+            from split to one of these; they are scanned in this process.
+        output_dir: Where to write `data_audit_report.json`, and the findings with masked
+            excerpts as `data_audit_findings.parquet` (`.jsonl` without pyarrow); made when it is
+            not there. `read_findings` reads them.
         near_dup_threshold: SimHash: rows at most so many of 64 bits apart are near duplicates, 0
             to 16. High values are slow on large corpora.
         dedup_method: "simhash", or "minhash" (needs the extra `dedup`).
         minhash_jaccard: MinHash: rows that share at least this part of their words.
         minhash_num_perm: MinHash: places of a signature, 16 to 1024.
-        enable_quality_filter: Also judge each row by five checks of prose.
+        enable_quality_filter: Also judge the prose of each row.
+        quality_checks: By which checks: names or groups of `list_quality_checks()` ("default",
+            "gopher", "c4", "fineweb"), or "all".
         enable_pii_ml: Also find names of people, organisations and places with Presidio and an
             installed spaCy pipeline (needs the extra `pii`).
         pii_ml_language: Language of that pipeline.
         emit_croissant: Also describe the corpus in a Croissant 1.0 card, in `report.croissant`.
-        workers: Processes to scan with.
+        workers: Processes to scan with, with the engine "local".
+        engine: Where to scan: "local"; "dask" or "ray", on the cluster that the program is
+            connected to; any `concurrent.futures.Executor`; or a callable that maps a function
+            over items as the built-in `map` does.
+        resume_dir: Where to keep the results of finished parts until the audit is done. After a
+            crash, the same call goes on where it stood. They hold excerpts of the corpus.
+        croissant_metadata: What the audit cannot know, for the card: any of "name", "description",
+            "license", "creator", "publisher", "version", "citation", "date_published", "url" and
+            "keywords".
 
     Raises:
         ValueError: Arguments out of bounds; all of them are listed.
-        DataError: The source is missing, empty or of a type that is not read.
+        DataError: The source is missing, empty, damaged or of a type that is not read.
         OptionalDependencyError: An extra that was asked for is not installed.
         OSError: A file cannot be read or the report not be written.
 
@@ -80,6 +105,8 @@ def audit_dataset(
         pii_ml_language,
         workers,
     )
+    problems += _quality_problems(quality_checks)
+    problems += _engine_problems(engine, croissant_metadata)
     if problems:
         raise ValueError("audit_dataset: " + "; ".join(problems))
     corpus = find_corpus(source)
@@ -87,23 +114,42 @@ def audit_dataset(
     use_minhash = dedup_method == "minhash"
     options = ScanOptions(
         num_perm=minhash_num_perm if use_minhash else None,
-        quality=enable_quality_filter,
+        quality=named_checks(quality_checks) if enable_quality_filter else (),
         ner_language=pii_ml_language if enable_pii_ml else None,
+        excerpts=target is not None,
+        shapes=emit_croissant,
     )
     _check_extras(options)
-    scanned = _scan(corpus, options, workers)
+    ranges = [] if corpus.rows else corpus.ranges()
+    finished = None
+    if resume_dir is not None and not corpus.rows:
+        finished = FinishedRanges(Path(resume_dir), options)
     matcher = (
         MinHashMatcher(minhash_jaccard, minhash_num_perm)
         if use_minhash
         else SimHashMatcher(near_dup_threshold)
     )
-    report = build_report(
-        os.fspath(source), corpus, scanned, matcher, quality=enable_quality_filter
-    )
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(matcher.store(list(corpus.splits))))
+        keep_findings = stack.enter_context(open_findings_file(target)) if target else None
+        scanned = _scan(
+            corpus,
+            ranges,
+            lambda rest: map_ranges(rest, options, workers, "local" if corpus.rows else engine),
+            finished,
+            store,
+            keep_findings,
+        )
+        report = build_report(
+            corpus.label, corpus, scanned, store, matcher, quality=enable_quality_filter
+        )
     if emit_croissant:
-        report.croissant = croissant_card(corpus, scanned)
+        report.croissant = croissant_card(corpus, scanned, croissant_metadata or {})
     if target is not None:
+        report.notes.append(f"Findings with masked excerpts are in {findings_file_name()}.")
         write_json_atomic(target / REPORT_FILE, report.to_dict())
+    if finished is not None:
+        finished.clear(ranges)
     return report
 
 
@@ -133,6 +179,14 @@ def _problems(
     return [problem for problem, holds in checks.items() if not holds]
 
 
+def _quality_problems(quality_checks: Any) -> list[str]:
+    try:
+        named_checks(quality_checks)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -159,12 +213,52 @@ def _check_extras(options: ScanOptions) -> None:
         NerFinder(options.ner_language)
 
 
-def _scan(corpus: Corpus, options: ScanOptions, workers: int) -> dict[str, Partial]:
-    parts: dict[str, list[Partial]] = {split: [] for split in corpus.splits}
-    ranges = corpus.ranges()
-    size = sum(os.path.getsize(path) for path in corpus.files)
-    with tqdm(total=size, unit="B", unit_scale=True, desc="audit", disable=None) as bar:
-        for byte_range, partial in zip(ranges, map_ranges(ranges, options, workers), strict=True):
-            parts[byte_range.split].append(partial)
-            bar.update(min(byte_range.end - byte_range.start, size - bar.n))
-    return {split: merge(partials) for split, partials in parts.items()}
+def _engine_problems(engine: Any, card: Any) -> list[str]:
+    checks = {
+        f"engine must be one of {', '.join(ENGINES)}, an executor or a callable, not {engine!r}": (
+            is_engine(engine)
+        ),
+        f"croissant_metadata must be a mapping with keys of {', '.join(CARD_KEYS)}": (
+            card is None or (isinstance(card, Mapping) and set(card) <= set(CARD_KEYS))
+        ),
+    }
+    return [problem for problem, holds in checks.items() if not holds]
+
+
+def _scan(
+    corpus: Corpus,
+    ranges: Sequence[ByteRange],
+    scan: Callable[[Sequence[ByteRange]], Generator[Partial, None, None]],
+    finished: FinishedRanges | None,
+    store: SignatureStore,
+    keep_findings: Callable[[str, Partial], None] | None,
+) -> dict[str, Partial]:
+    merged = {split: Merger() for split in corpus.splits}
+    results = _results(corpus, ranges, scan, finished)
+    total, unit = (None, " rows") if corpus.rows else (corpus.size_bytes, "B")
+    with progress_bar(total, "audit", unit) as bar, closing(results):
+        for byte_range, partial in results:
+            store.add(byte_range.split, partial.signatures, partial.has_words)
+            partial.signatures, partial.has_words = partial.signatures[:0], partial.has_words[:0]
+            if keep_findings is not None:
+                keep_findings(byte_range.split, partial)
+                partial.excerpts = []
+            merged[byte_range.split].add(partial)
+            bar.update(min(byte_range.size_bytes, total - bar.n if total else sys.maxsize))
+    return {split: merger.merged() for split, merger in merged.items()}
+
+
+def _results(
+    corpus: Corpus,
+    ranges: Sequence[ByteRange],
+    scan: Callable[[Sequence[ByteRange]], Generator[Partial, None, None]],
+    finished: FinishedRanges | None,
+) -> Generator[tuple[ByteRange, Partial], None, None]:
+    """Yield ranges and results; rows in memory are scanned as they come, here."""
+    if corpus.rows:
+        for part in corpus.stream():
+            yield from ((part, partial) for partial in scan([part]))
+        return
+    partials = scan(ranges) if finished is None else finished.scan(ranges, scan)
+    with closing(partials):
+        yield from zip(ranges, partials, strict=True)

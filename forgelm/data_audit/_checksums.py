@@ -16,6 +16,8 @@ from stdnum.iso7064 import mod_97_10
 from stdnum.tr import tckimlik
 from stdnum.us import ssn
 
+from forgelm.data_audit._places import GAPS
+
 __all__ = [
     "iban_pattern",
     "is_card",
@@ -27,7 +29,6 @@ __all__ = [
     "is_us_ssn",
 ]
 
-is_fr_nir = nir.is_valid
 
 # (first prefix, last prefix, lengths) of the issuers that are on cards today.
 _ISSUERS: tuple[tuple[str, str, tuple[int, ...]], ...] = (
@@ -74,6 +75,11 @@ def is_card(digits: str) -> bool:
     )
 
 
+def is_fr_nir(digits: str) -> bool:
+    """Say whether fifteen places are a French social security number."""
+    return len(digits) == 15 and nir.is_valid(digits)
+
+
 def is_tr_id(digits: str) -> bool:
     """Say whether eleven digits are a Turkish identity number."""
     # The last digit alone turns most numbers away, and is far cheaper.
@@ -107,11 +113,11 @@ def is_iban(number: str) -> bool:
 
 @lru_cache(maxsize=512)
 def iban_pattern(country: str) -> re.Pattern[str] | None:
-    """Return the shape of a country's IBAN, single spaces allowed, or None for no such country."""
+    """Return the shape of a country's IBAN, gaps allowed, or None for no such country."""
     info = numdb.get("iban").info(country)[0][1]
     if not info:
         return None
     letters = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
     parts = re.findall(r"([1-9][0-9]*)!([nac])", info["bban"])
-    bban = "".join(f"(?:[ \u00a0]?{letters[kind]}){{{size}}}" for size, kind in parts)
+    bban = "".join(f"(?:[{GAPS}]{{0,2}}{letters[kind]}){{{size}}}" for size, kind in parts)
     return re.compile(f"[A-Za-z]{{2}}[0-9]{{2}}{bban}(?![A-Za-z0-9])")

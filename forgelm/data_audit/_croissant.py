@@ -5,19 +5,22 @@ Source: MLCommons Croissant format specification 1.0.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forgelm._core import sha256_file
+from forgelm.data_audit._croissant_fields import field_of, unique_names
 from forgelm.data_audit._findings import PII_KINDS, count_kinds
 from forgelm.data_audit._rows import printable
-from forgelm.data_audit._scan import OTHER_COLUMNS, ColumnSeen, Partial
+from forgelm.data_audit._scan import OTHER_COLUMNS, Partial
 from forgelm.data_audit._sources import Corpus
+from forgelm.data_audit._storage import is_address, open_binary, size_of
 
-__all__ = ["croissant_card"]
+__all__ = ["CARD_KEYS", "croissant_card"]
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -57,22 +60,39 @@ _CONTEXT: dict[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-_DATA_TYPES = {
-    "str": "sc:Text",
-    "bool": "sc:Boolean",
-    "int": "sc:Integer",
-    "float": "sc:Float",
+CARD_KEYS = (
+    *("name", "description", "license", "creator", "publisher", "version", "citation"),
+    *("date_published", "url", "keywords"),
+)
+_FORMATS = {
+    ".jsonl": "application/jsonlines",
+    ".ndjson": "application/jsonlines",
+    ".json": "application/json",
+    ".csv": "text/csv",
+    ".tsv": "text/tsv",
+    ".parquet": "application/x-parquet",
+    ".arrow": "application/vnd.apache.arrow.file",
+    ".feather": "application/vnd.apache.arrow.file",
 }
+_COMPRESSED = (".gz", ".zst")
+_BLOCK_BYTES = 1 << 20
 
 
-def croissant_card(corpus: Corpus, scanned: Mapping[str, Partial]) -> dict[str, Any]:
+def croissant_card(
+    corpus: Corpus, scanned: Mapping[str, Partial], known: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the card: files with hash and size, one record set a file, a field a column.
+
+    Args:
+        corpus: The files.
+        scanned: What each split holds; scanned with `ScanOptions(shapes=True)`.
+        known: What the caller knows, by `CARD_KEYS`. What a catalogue wants and nobody told is
+            filled in so that it says as much.
 
     Raises:
         OSError: A file cannot be read.
     """
-    name = _identifier(Path(corpus.path).stem)
-    rows = sum(part.rows for part in scanned.values())
+    files = [_file_object(place, path) for place, path in enumerate(corpus.files)]
     pii = {
         f"{split}: {kind} ({n})"
         for split, part in scanned.items()
@@ -82,15 +102,57 @@ def croissant_card(corpus: Corpus, scanned: Mapping[str, Partial]) -> dict[str, 
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": name,
-        "description": (
-            f"{rows} rows in the splits {', '.join(scanned)}. Licence, creator, version and date "
-            "of publication are unknown to the audit that wrote this card; add them before use."
-        ),
+        **_about(corpus, scanned, known, files),
         "rai:personalSensitiveInformation": sorted(pii) or ["none found by pattern"],
-        "distribution": [_file_object(place, path) for place, path in enumerate(corpus.files)],
+        "distribution": files,
         "recordSet": list(_record_sets(corpus, scanned)),
     }
+
+
+def _about(
+    corpus: Corpus,
+    scanned: Mapping[str, Partial],
+    known: Mapping[str, Any],
+    files: list[dict[str, Any]],
+) -> dict[str, Any]:
+    digest = hashlib.sha256("".join(each["sha256"] for each in files).encode()).hexdigest()
+    name = known.get("name") or _identifier(Path(corpus.path).stem)
+    changed = _last_change(corpus)
+    stated = {
+        "license": "NOASSERTION",
+        "version": f"0.0.0+sha256.{digest[:12]}" if files else "0.0.0",
+        "citeAs": f"{name}, SHA-256 of its files {digest}" if files else name,
+        **({"datePublished": changed} if changed else {}),
+    }
+    names = {"citation": "citeAs", "date_published": "datePublished"}
+    given = {names.get(k, k): _organisation(k, v) for k, v in known.items() if v}
+    rows = sum(part.rows for part in scanned.values())
+    unknown = [key for key in (*stated, "creator") if key not in given]
+    notes = "".join(_UNKNOWN[key] for key in unknown)
+    intro = known.get("description") or f"{rows} rows in the splits {', '.join(scanned)}."
+    if not files:
+        notes += " The rows were in memory when they were audited: there are no files to name."
+    return {**stated, **given, "name": name, "description": f"{intro}{notes}"}
+
+
+_UNKNOWN = {
+    "license": " The licence is not known to the audit that wrote this card: NOASSERTION.",
+    "version": " No version was given: the one here names the content of the files.",
+    "citeAs": " No citation is known.",
+    "datePublished": " The date of publication is not known: it is the last change of the files.",
+    "creator": " The creator is not known.",
+}
+
+
+def _organisation(key: str, value: Any) -> Any:
+    if key in ("creator", "publisher") and isinstance(value, str):
+        return {"@type": "sc:Organization", "name": value}
+    return value
+
+
+def _last_change(corpus: Corpus) -> str | None:
+    times = [os.stat(path).st_mtime for path in corpus.files if not is_address(path)]
+    return datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
 
 
 def _identifier(text: str) -> str:
@@ -98,50 +160,56 @@ def _identifier(text: str) -> str:
 
 
 def _file_object(place: int, path: str) -> dict[str, Any]:
+    name = printable(Path(path).name)
     return {
         "@type": "cr:FileObject",
         "@id": f"file-{place}",
-        "name": printable(Path(path).name),
-        "contentUrl": printable(Path(path).name),
-        "contentSize": f"{os.path.getsize(path)} B",
-        "encodingFormat": "application/jsonlines",
-        "sha256": sha256_file(path),
+        "name": name,
+        "contentUrl": path if is_address(path) else name,
+        "contentSize": f"{size_of(path)} B",
+        "encodingFormat": _format(path),
+        "sha256": _sha256(path),
     }
+
+
+def _format(path: str) -> str:
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return _FORMATS.get(suffixes[-1] if suffixes else "", "application/jsonlines")
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open_binary(path) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _record_sets(corpus: Corpus, scanned: Mapping[str, Partial]) -> Iterator[dict[str, Any]]:
     for split, paths in corpus.splits.items():
+        shapes = scanned[split].shapes
+        columns = [name for name in scanned[split].columns if name != OTHER_COLUMNS]
         for place, path in enumerate(paths):
             name = _identifier(split) + (f"-{place}" if len(paths) > 1 else "")
             file = f"file-{corpus.files.index(path)}"
-            columns = scanned[split].columns
-            fields = [
-                _field(f"{name}/{_identifier(column)}", column, columns[column], file)
-                for column in {_identifier(c): c for c in columns if c != OTHER_COLUMNS}.values()
-            ]
+            identifiers = unique_names([_identifier(column) for column in columns])
+            fields, left_out = [], []
+            for identifier, column in zip(identifiers, columns, strict=True):
+                field = field_of(f"{name}/{identifier}", column, shapes, file)
+                if field is None:
+                    left_out.append(column)
+                else:
+                    fields.append(field)
             if fields:
-                yield {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
+                yield {
+                    "@type": "cr:RecordSet",
+                    "@id": name,
+                    "name": name,
+                    **({"description": _LEFT_OUT + ", ".join(left_out)} if left_out else {}),
+                    "field": fields,
+                }
 
 
-def _field(identifier: str, column: str, seen: ColumnSeen, file: str) -> dict[str, Any]:
-    types = seen.types - {"NoneType"}
-    is_list = bool(types) and all(name.startswith("list[") for name in types)
-    items = {name[5:-1] if name.startswith("list[") else name for name in types} - {""}
-    field: dict[str, Any] = {
-        "@type": "cr:Field",
-        "@id": identifier,
-        "name": column,
-        "dataType": _data_type(items),
-        "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
-    }
-    if "dict" in items:  # Croissant has no type for an object whose keys vary
-        field["description"] = "JSON objects."
-    if is_list:
-        field["repeated"] = True
-    return field
-
-
-def _data_type(names: set[str]) -> str:
-    if names == {"int", "float"}:
-        return "sc:Float"
-    return _DATA_TYPES.get(min(names), "sc:Text") if len(names) == 1 else "sc:Text"
+_LEFT_OUT = "Croissant has no type for the values of these columns: "

@@ -12,7 +12,15 @@ from forgelm.data_audit._pii import PII_TIERS
 from forgelm.data_audit._secrets import SECRET_KINDS
 from forgelm.data_audit._spans import Finding
 
-__all__ = ["KINDS", "PII_KINDS", "RECORD", "FindingsView", "UnplacedFindings", "count_kinds"]
+__all__ = [
+    "KINDS",
+    "PII_KINDS",
+    "RECORD",
+    "FindingsView",
+    "UnplacedFindings",
+    "count_kinds",
+    "count_kinds_by_column",
+]
 
 PII_KINDS: tuple[str, ...] = tuple(PII_TIERS)
 KINDS: tuple[str, ...] = (*PII_KINDS, *SECRET_KINDS)
@@ -26,6 +34,23 @@ def count_kinds(records: Records, kinds: Iterable[str]) -> dict[str, int]:
     """Count records by kind, non-zero ones of `kinds` only, in their order."""
     counts = np.bincount(records["kind"], minlength=len(KINDS)).tolist()
     return {kind: n for kind in kinds if (n := counts[KINDS.index(kind)])}
+
+
+def count_kinds_by_column(
+    records: Records, columns: Sequence[str], kinds: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """Count records by column path and kind, non-zero ones of `kinds` only.
+
+    Columns come in the order in which findings in them first turned up.
+    """
+    pairs = records["column"].astype(np.int64) * len(KINDS) + records["kind"]
+    counts = np.bincount(pairs, minlength=len(columns) * len(KINDS)).reshape(-1, len(KINDS))
+    places = [(kind, KINDS.index(kind)) for kind in kinds]
+    table = {
+        column: {kind: int(n) for kind, place in places if (n := counts[row, place])}
+        for row, column in enumerate(columns)
+    }
+    return {column: by_kind for column, by_kind in table.items() if by_kind}
 
 
 class FindingsView(Sequence[Finding]):

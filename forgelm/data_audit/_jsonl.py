@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Literal, NamedTuple
 
-__all__ = ["Line", "Problem", "read_lines"]
+from forgelm.data_audit._files import open_stream
+
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_LINE_BYTES",
+    "TOO_DEEP",
+    "TOO_LONG",
+    "Line",
+    "Problem",
+    "RepeatedKeys",
+    "all_items",
+    "as_line",
+    "decode_json",
+    "is_deeper",
+    "problem_line",
+    "read_lines",
+    "skip_line",
+]
 
 MAX_LINE_BYTES = 32 << 20
 MAX_DEPTH = 200
@@ -24,16 +41,35 @@ class Problem(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line: its text and row, or what is wrong with it."""
+    """One line, or one row of a table: what it holds, or what is wrong with it.
+
+    Attributes:
+        text: The JSON of the row as it stands in the file; empty where the file is not JSON.
+        row: None for a blank line, and where there is a problem.
+        problem: Why the line was passed over.
+        size_bytes: Bytes of the file that it takes; 0 where that is not known.
+    """
 
     text: str
-    row: dict[str, Any]
+    row: dict[str, Any] | None
     problem: Problem | None
     size_bytes: int
 
 
-_TOO_LONG = Problem("parse_errors", f"longer than {MAX_LINE_BYTES >> 20} MiB")
-_TOO_DEEP = Problem("parse_errors", f"nested deeper than {MAX_DEPTH} levels")
+class RepeatedKeys(dict[str, Any]):
+    """An object in which a key comes more than once: the last value counts, the others are kept."""
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]]) -> None:
+        super().__init__()
+        self.shadowed: list[tuple[str, Any]] = []
+        for key, value in pairs:
+            if key in self:
+                self.shadowed.append((key, self[key]))
+            self[key] = value
+
+
+TOO_LONG = Problem("parse_errors", f"longer than {MAX_LINE_BYTES >> 20} MiB")
+TOO_DEEP = Problem("parse_errors", f"nested deeper than {MAX_DEPTH} levels")
 
 
 def read_lines(path: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
@@ -42,25 +78,26 @@ def read_lines(path: str, start: int = 0, end: int | None = None) -> Iterator[Li
     Raises:
         OSError: The file cannot be read.
     """
-    with open(path, "rb", buffering=_BLOCK) as stream:
+    with open_stream(path) as stream:
         position = start
         if start:
             stream.seek(start - 1)
-            position = start - 1 + _skip_line(stream)
+            position = start - 1 + skip_line(stream)
         while end is None or position < end:
             raw = stream.readline(MAX_LINE_BYTES + 1)
             if not raw:
                 return
             size = len(raw)
             if size > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                size += _skip_line(stream)
-                yield Line("", {}, _TOO_LONG, size)
+                size += skip_line(stream)
+                yield problem_line(TOO_LONG, size)
             else:
                 yield _parse(raw[3:] if position == 0 and raw.startswith(_BOM) else raw, size)
             position += size
 
 
-def _skip_line(stream: Any) -> int:
+def skip_line(stream: BinaryIO) -> int:
+    """Read to the end of the line, and return how many bytes that was."""
     skipped = 0
     while block := stream.readline(_BLOCK):
         skipped += len(block)
@@ -69,25 +106,39 @@ def _skip_line(stream: Any) -> int:
     return skipped
 
 
+def problem_line(problem: Problem, size: int = 0) -> Line:
+    """Return a line that was passed over."""
+    return Line("", None, problem, size)
+
+
 def _parse(raw: bytes, size: int) -> Line:
     try:
         text = raw.strip().decode("utf-8")
     except UnicodeDecodeError as error:
         reason = f"not UTF-8 (byte {error.start + 1} of the line)"
-        return Line("", {}, Problem("decode_errors", reason), size)
+        return problem_line(Problem("decode_errors", reason), size)
     if not text:
-        return Line("", {}, None, size)
+        return Line("", None, None, size)
     try:
-        value = _load(text)
+        value, end = decode_json(text)
     except json.JSONDecodeError as error:
-        return Line("", {}, Problem("parse_errors", f"not JSON (column {error.colno})"), size)
+        reason = f"not JSON (column {error.colno})"
+        return problem_line(Problem("parse_errors", reason), size)
     except RecursionError:
-        return Line("", {}, _TOO_DEEP, size)
+        return problem_line(TOO_DEEP, size)
+    if end != len(text):
+        reason = f"not JSON (column {end + 1})"
+        return problem_line(Problem("parse_errors", reason), size)
+    return as_line(text, value, size)
+
+
+def as_line(text: str, value: Any, size: int) -> Line:
+    """Return the line of a value that came out of `decode_json`."""
     if not isinstance(value, dict):
         reason = f"a JSON {_NAMES.get(type(value), 'value')}, not an object"
-        return Line("", {}, Problem("non_object_rows", reason), size)
-    if _may_be_deep(text) and _is_deeper(value, MAX_DEPTH):
-        return Line("", {}, _TOO_DEEP, size)
+        return problem_line(Problem("non_object_rows", reason), size)
+    if text.count("[") + text.count("{") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
+        return problem_line(TOO_DEEP, size)
     return Line(text, value, None, size)
 
 
@@ -101,26 +152,48 @@ _NAMES: dict[type, str] = {
 }
 
 
-def _load(text: str) -> Any:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    return row if len(row) == len(pairs) else RepeatedKeys(pairs)
+
+
+_DECODE = json.JSONDecoder(object_pairs_hook=_object).raw_decode
+# For an integer of more digits than Python turns into one.
+_DECODE_HUGE = json.JSONDecoder(object_pairs_hook=_object, parse_int=float).raw_decode
+
+
+def decode_json(text: str, start: int = 0) -> tuple[Any, int]:
+    """Return the JSON value at `start` and where it ends.
+
+    Raises:
+        json.JSONDecodeError: There is none.
+        RecursionError: It is nested too deep.
+    """
     try:
-        return json.loads(text)
+        return _DECODE(text, start)
     except json.JSONDecodeError:
         raise
-    except ValueError:  # an integer of more digits than Python turns into one
-        return json.loads(text, parse_int=float)
+    except ValueError:
+        return _DECODE_HUGE(text, start)
 
 
-def _may_be_deep(text: str) -> bool:
-    return text.count("[") + text.count("{") > MAX_DEPTH
+def all_items(value: dict[str, Any]) -> Iterable[tuple[str, Any]]:
+    """Return keys and values of an object, those that a repeated key hides among them."""
+    if isinstance(value, RepeatedKeys):
+        return [*value.shadowed, *value.items()]
+    return value.items()
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Say whether containers are nested deeper than `levels`."""
     level = [value]
     for _ in range(levels):
         level = [
             child
             for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
+            for child in (
+                [item for _, item in all_items(parent)] if isinstance(parent, dict) else parent
+            )
             if isinstance(child, dict | list)
         ]
         if not level:

@@ -2,226 +2,181 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import combinations, pairwise
-from typing import Protocol
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MinHashMatcher", "NearDuplicates", "SimHashMatcher", "count_near_duplicates"]
+from forgelm.data_audit._clusters import ClustersView, LeakedRowsView, UnionFind
+from forgelm.data_audit._matchers import Matcher, MinHashMatcher, SimHashMatcher
+from forgelm.data_audit._store import SignatureStore
+
+__all__ = [
+    "INCOMPLETE",
+    "Matcher",
+    "MinHashMatcher",
+    "NearDuplicates",
+    "SimHashMatcher",
+    "duplicate_views",
+    "find_near_duplicates",
+]
+
+INCOMPLETE = (
+    "Near duplicates: so many rows are alike that not all pairs of them were compared; pairs and "
+    "leaked rows are at least those counted. Lower near_dup_threshold or raise minhash_jaccard "
+    "for complete counts."
+)
 
 U64 = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 
-_POPCOUNT = np.array([value.bit_count() for value in range(1 << 16)], np.uint8)
-_BLOCK_PAIRS = 1 << 14
-_MAX_BANDS = 500
-
 
 @dataclass
 class NearDuplicates:
-    """How many rows repeat one another.
+    """How rows repeat one another. Entries are the rows that were compared, in order.
 
     Attributes:
         distinct: Distinct signatures by split.
         pairs: Pairs of near-duplicate rows by split; equal rows are pairs too.
         leaked: By pair of splits, the rows of each that have a near duplicate in the other.
+        complete: Every candidate was compared; else the counts are lower bounds.
+        clusters: For each entry the first one of its cluster, all splits together.
+        within: The same, each split by itself.
+        leaks: Entry, the other split and the first near entry there, shape (leaks, 3).
     """
 
-    distinct: dict[str, int] = field(default_factory=dict)
-    pairs: dict[str, int] = field(default_factory=dict)
-    leaked: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    distinct: dict[str, int]
+    pairs: dict[str, int]
+    leaked: dict[tuple[str, str], tuple[int, int]]
+    complete: bool
+    clusters: Indices
+    within: Indices
+    leaks: Indices
 
 
-class Matcher(Protocol):
-    """What makes two signatures near duplicates."""
-
-    def keys(self, signatures: NDArray[np.generic]) -> U64:
-        """Return one number a signature: equal for equal signatures."""
-        ...
-
-    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the pairs of near-duplicate rows, in blocks, each pair once."""
-        ...
-
-
-class SimHashMatcher:
-    """Signatures at most `threshold` bits apart.
-
-    Cut into `threshold + k` blocks, such signatures agree in at least k of them: every choice of k
-    blocks is a band, so that no pair is missed. Longer bands leave fewer pairs to compare.
-
-    Source: G. Manku, A. Jain, A. Das Sarma, "Detecting near-duplicates for web crawling", WWW 2007.
-    """
-
-    def __init__(self, threshold: int) -> None:
-        self.threshold = threshold
-
-    def keys(self, signatures: NDArray[np.generic]) -> U64:
-        """Return the signatures themselves."""
-        return signatures.astype(np.uint64, copy=False)
-
-    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the pairs of rows with few differing bits, in the first band where they agree."""
-        values = self.keys(signatures)
-        masks = self._masks(values)
-        for band, mask in enumerate(masks):
-            for i, j in _equal_pairs(values & mask):
-                differing = values[i] ^ values[j]
-                near = _POPCOUNT[differing.view(np.uint16)].reshape(-1, 4).sum(axis=1)
-                near = near <= self.threshold
-                i, j, differing = i[near], j[near], differing[near]
-                fresh = ((differing[:, None] & masks[:band]) != 0).all(axis=1)
-                yield i[fresh], j[fresh]
-
-    def _masks(self, values: U64) -> U64:
-        """Return the bands for the k that promises the least work on these very signatures."""
-        choices = [k for k in range(1, 7) if math.comb(self.threshold + k, k) <= _MAX_BANDS]
-        return min(
-            (_band_masks(self.threshold, k) for k in choices), key=lambda m: _cost(values, m)
-        )
-
-
-class MinHashMatcher:
-    """Signatures that agree in at least the share `jaccard` of their places.
-
-    Bands are as long as leaves a pair right at the threshold a 1 % chance to be missed.
-    """
-
-    def __init__(self, jaccard: float, num_perm: int) -> None:
-        self.jaccard = jaccard
-        self.num_perm = num_perm
-        self._band_rows = max(
-            (r for r in range(1, num_perm + 1) if (1 - jaccard**r) ** (num_perm // r) <= 0.01),
-            default=1,
-        )
-
-    def keys(self, signatures: NDArray[np.generic]) -> U64:
-        """Return a hash of the whole signature."""
-        return _fold(signatures)
-
-    def near_pairs(self, signatures: NDArray[np.generic]) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the pairs of rows with enough equal places, in the first band where they agree."""
-        rows, bands = self._band_rows, self.num_perm // self._band_rows
-        for band in range(bands):
-            for i, j in _equal_pairs(_fold(signatures[:, band * rows : (band + 1) * rows])):
-                equal = signatures[i] == signatures[j]
-                near = equal.sum(axis=1) >= self.jaccard * self.num_perm
-                i, j, equal = i[near], j[near], equal[near, : bands * rows]
-                agreeing = equal.reshape(-1, bands, rows).all(axis=2)
-                fresh = agreeing[:, band] & ~agreeing[:, :band].any(axis=1)
-                yield i[fresh], j[fresh]
-
-
-def _band_masks(threshold: int, chosen: int) -> U64:
-    edges = np.linspace(0, 64, threshold + chosen + 1).astype(int).tolist()
-    blocks = [(1 << high) - (1 << low) for low, high in pairwise(edges)]
-    return np.array([sum(choice) for choice in combinations(blocks, chosen)], np.uint64)
-
-
-def _cost(values: U64, masks: U64) -> float:
-    """Estimate, from three of the bands, the rows to sort and the pairs to compare."""
-    sample = masks[:: max(1, len(masks) // 3)][:3]
-    pairs = 0.0
-    for mask in sample:
-        sizes = np.unique(values & mask, return_counts=True)[1].astype(np.float64)
-        pairs += float((sizes * (sizes - 1)).sum()) / 2
-    return len(masks) * (4 * values.size + pairs / len(sample))
-
-
-def count_near_duplicates(
-    signatures: dict[str, NDArray[np.generic]], matcher: Matcher
+def find_near_duplicates(
+    store: SignatureStore, matcher: Matcher, entries: Indices | None = None
 ) -> NearDuplicates:
-    """Count near duplicates within and between splits.
+    """Find near duplicates within and between splits.
 
     Equal signatures are collapsed first: a hundred thousand equal rows cost as much as one.
 
     Args:
-        signatures: Those of each split's rows that have any words, in order of the splits.
-        matcher: What makes two signatures near duplicates.
+        store: The signatures.
+        matcher: What makes two of them near duplicates.
+        entries: Those to compare, ascending; all by default.
     """
-    names = list(signatures)
-    result = NearDuplicates(
-        dict.fromkeys(names, 0),
-        dict.fromkeys(names, 0),
-        dict.fromkeys(combinations(names, 2), (0, 0)),
-    )
-    filled = [values for values in signatures.values() if values.shape[0]]
-    if not filled:
-        return result
-    stacked = np.concatenate(filled)
-    sizes = [signatures[name].shape[0] for name in names]
-    group_split, group_size, first = _collapse(
-        matcher.keys(stacked), np.repeat(np.arange(len(names)), sizes)
-    )
+    names = store.splits
+    entries = np.arange(store.keys.size) if entries is None else entries
+    split_of = store.split_of[entries]
+    first, group_of, size = _collapse(store.keys[entries], split_of)
+    split = split_of[first]
+    del split_of
     pairs = np.zeros(len(names), np.int64)
-    np.add.at(pairs, group_split, group_size * (group_size - 1) // 2)
-    leaks = _Leaks(group_split, len(names))
-    groups = stacked[first]
-    for i, j in matcher.near_pairs(groups):
-        same = group_split[i] == group_split[j]
-        np.add.at(pairs, group_split[i[same]], group_size[i[same]] * group_size[j[same]])
+    np.add.at(pairs, split, size * (size - 1) // 2)
+    clusters, within, leaks = UnionFind(first.size), UnionFind(first.size), _Leaks(split)
+    budget = matcher.budget(first.size)
+    for i, j in matcher.near_pairs(store, entries[first], budget):
+        same = split[i] == split[j]
+        clusters.join(i, j)
+        within.join(i[same], j[same])
+        np.add.at(pairs, split[i[same]], size[i[same]] * size[j[same]])
         leaks.add(i[~same], j[~same])
-    distinct = np.bincount(group_split, minlength=len(names))
-    result.distinct = dict(zip(names, distinct.tolist(), strict=True))
-    result.pairs = dict(zip(names, pairs.tolist(), strict=True))
-    for a, b in combinations(range(len(names)), 2):
-        rows = (int(group_size[leaks.groups(x, y)].sum()) for x, y in ((a, b), (b, a)))
-        result.leaked[names[a], names[b]] = (next(rows), next(rows))
-    return result
+    leaking = leaks.table()
+    in_rows = np.zeros((len(names), len(names)), np.int64)
+    np.add.at(in_rows, (split[leaking[:, 0]], leaking[:, 1]), size[leaking[:, 0]])
+    return NearDuplicates(
+        distinct=dict(zip(names, np.bincount(split, minlength=len(names)).tolist(), strict=True)),
+        pairs=dict(zip(names, pairs.tolist(), strict=True)),
+        leaked={
+            (names[a], names[b]): (int(in_rows[a, b]), int(in_rows[b, a]))
+            for a, b in combinations(range(len(names)), 2)
+        },
+        complete=budget.complete,
+        clusters=entries[first[clusters.labels()[group_of]]],
+        within=entries[first[within.labels()[group_of]]],
+        leaks=_leaks_of_rows(leaking, group_of, entries, first),
+    )
+
+
+def duplicate_views(
+    store: SignatureStore, found: NearDuplicates
+) -> tuple[ClustersView, LeakedRowsView]:
+    """Return the clusters of two rows or more, and the rows that are in two splits."""
+    split_of, rows = store.split_of, store.rows
+    members = np.flatnonzero(np.bincount(found.clusters)[found.clusters] > 1)
+    entry, other_split, other = found.leaks.T
+    return (
+        ClustersView(
+            store.splits,
+            split_of=split_of[members],
+            rows=rows[members],
+            labels=found.clusters[members],
+        ),
+        LeakedRowsView(
+            store.splits,
+            table=np.column_stack([split_of[entry], rows[entry], other_split, rows[other]]),
+        ),
+    )
 
 
 class _Leaks:
-    """Which groups have a near duplicate in which other split."""
+    """Which groups have a near duplicate in which other split, and the first one there."""
 
-    def __init__(self, group_split: Indices, splits: int) -> None:
-        self._split = group_split
-        self._splits = splits
-        self._codes: list[Indices] = [np.empty(0, np.int64)]
+    def __init__(self, split: NDArray[np.uint16]) -> None:
+        self._split = split
+        self._tables: list[Indices] = [np.empty((0, 3), np.int64)]
+        self._waiting = 0
 
     def add(self, i: Indices, j: Indices) -> None:
-        self._codes.append(np.unique(i * self._splits + self._split[j]))
-        self._codes.append(np.unique(j * self._splits + self._split[i]))
+        for near, other in ((i, j), (j, i)):
+            self._tables.append(np.column_stack([near, self._split[other], other]))
+        self._waiting += 2 * i.size
+        if self._waiting > 1 << 20:
+            self.table()
 
-    def groups(self, split: int, other: int) -> Indices:
-        self._codes = [np.unique(np.concatenate(self._codes))]
-        groups, seen_in = np.divmod(self._codes[0], self._splits)
-        matching: Indices = groups[(self._split[groups] == split) & (seen_in == other)]
-        return matching
-
-
-def _collapse(keys: U64, splits: Indices) -> tuple[Indices, Indices, Indices]:
-    """Return split, size and first row of each group of equal rows in one split."""
-    order = np.lexsort((splits, keys))
-    keys, splits = keys[order], splits[order]
-    fresh = np.concatenate([[True], (keys[1:] != keys[:-1]) | (splits[1:] != splits[:-1])])
-    starts = np.flatnonzero(fresh)
-    sizes = np.diff(np.concatenate([starts, [keys.size]]))
-    return splits[starts], sizes, order[starts]
+    def table(self) -> Indices:
+        """Return group, other split and first near group there, ascending."""
+        rows = np.concatenate(self._tables)
+        rows = rows[np.lexsort(rows.T[::-1])]
+        fresh = np.ones(rows.shape[0], np.bool_)
+        fresh[1:] = (rows[1:, :2] != rows[:-1, :2]).any(axis=1)
+        self._tables, self._waiting = [rows[fresh]], 0
+        return self._tables[0]
 
 
-def _equal_pairs(keys: U64) -> Iterator[tuple[Indices, Indices]]:
-    """Yield all pairs of positions with equal keys, in blocks."""
+def _leaks_of_rows(
+    leaking: Indices, group_of: Indices, entries: Indices, first: Indices
+) -> Indices:
+    """Return entry, other split and near entry for each row of each leaking group."""
+    is_leaking = np.zeros(first.size, np.bool_)
+    is_leaking[leaking[:, 0]] = True
+    rows = np.flatnonzero(is_leaking[group_of])
+    rows = rows[np.argsort(group_of[rows], kind="stable")]
+    low = np.searchsorted(group_of[rows], leaking[:, 0], side="left")
+    count = np.searchsorted(group_of[rows], leaking[:, 0], side="right") - low
+    line = np.repeat(np.arange(count.size), count)
+    place = np.arange(line.size) - np.repeat(np.cumsum(count) - count, count) + low[line]
+    return np.column_stack(
+        [entries[rows[place]], leaking[line, 1], entries[first[leaking[line, 2]]]]
+    )
+
+
+def _collapse(keys: U64, split_of: NDArray[np.uint16]) -> tuple[Indices, Indices, Indices]:
+    """Group equal keys of one split; groups are in order of their first positions.
+
+    Returns:
+        The first position of each group, the group of each position, the size of each group.
+    """
     order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    place = np.arange(keys.size)
-    gap = 0
-    while place.size:
-        gap += 1
-        place = place[place + gap < keys.size]
-        place = place[ordered[place] == ordered[place + gap]]
-        for start in range(0, place.size, _BLOCK_PAIRS):
-            block = place[start : start + _BLOCK_PAIRS]
-            yield order[block], order[block + gap]
-
-
-def _fold(columns: NDArray[np.generic]) -> U64:
-    """Hash each row of `columns` to 64 bits."""
-    result = np.zeros(columns.shape[0], np.uint64)
-    for column in columns.T:
-        result = (result ^ column.astype(np.uint64)) * np.uint64(0x100000001B3)
-        result ^= result >> np.uint64(29)
-    return result
+    keys, splits = keys[order], split_of[order]
+    fresh = np.ones(keys.size, np.bool_)
+    fresh[1:] = (keys[1:] != keys[:-1]) | (splits[1:] != splits[:-1])
+    del keys, splits
+    first = order[fresh]
+    rank = np.empty(first.size, np.int64)
+    rank[np.argsort(first)] = np.arange(first.size)
+    group_of = np.empty(order.size, np.int64)
+    group_of[order] = rank[np.cumsum(fresh) - 1]
+    return np.sort(first), group_of, np.bincount(group_of, minlength=first.size)

@@ -7,18 +7,46 @@ from collections.abc import Iterator
 from typing import Literal, overload
 
 from forgelm.data_audit import _checksums as checks
+from forgelm.data_audit._national_ids import (
+    CODE_IDS,
+    LONG_IDS,
+    NAMED_IDS,
+    NATIONAL_KINDS,
+    PAN_IDS,
+    PASSPORTS,
+    SHORT_IDS,
+)
+from forgelm.data_audit._network import (
+    email_spans,
+    hidden_email_spans,
+    ip_v4_spans,
+    ip_v6_spans,
+    may_have_ip_v6,
+    may_hide_email,
+)
 from forgelm.data_audit._phone import phone_spans
+from forgelm.data_audit._places import (
+    GAPS,
+    PART_WORD,
+    has_capital_code,
+    long_number_places,
+    number_places,
+    without_gaps,
+)
 from forgelm.data_audit._spans import (
     Finding,
     KindCounts,
     Rule,
     RuleGroup,
+    Span,
+    anywhere,
     count,
     find,
     follows,
     mask,
     matches,
     plain_counts,
+    words_before,
 )
 
 __all__ = ["PII_TIERS", "detect_pii", "find_pii", "mask_pii"]
@@ -30,133 +58,127 @@ PII_TIERS: dict[str, str] = {
     "fr_ssn": "high",
     "tr_id": "high",
     "de_id": "high",
+    **dict.fromkeys(NATIONAL_KINDS, "high"),
     "email": "medium",
     "person": "medium",
     "phone": "low",
+    "ip_address": "low",
     "organization": "low",
     "location": "low",
 }
 
-# Letters of scripts that part words by spaces: taking in others would swallow the words around an
-# address in running Chinese or Japanese text.
-_LETTERS = "A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
-_LOCAL = rf"[{_LETTERS}0-9._%+\-]"
-_EMAIL = re.compile(
-    rf"(?<!{_LOCAL}){_LOCAL}{{1,64}}@(?:[{_LETTERS}0-9\-]{{1,63}}\.){{1,8}}"
-    rf"(?:xn--[A-Za-z0-9\-]{{2,59}}|[{_LETTERS}]{{2,24}})(?![{_LETTERS}0-9])"
-)
-_FILE_ENDINGS = frozenset(
-    (
-        *("png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "scss", "less", "js", "jsx"),
-        *("ts", "tsx", "json", "html", "xml", "yaml", "yml", "toml", "txt", "pdf", "csv", "exe"),
-        *("dll", "jar", "gz"),
-    )
-)
 # Patterns begin with what they consume and look behind afterwards: so `re` can skip to the next
 # digit, which is ten times as fast as looking behind at every place.
-_IBAN_START = re.compile(r"[A-Za-z](?<![A-Za-z0-9].)[A-Za-z][0-9]{2}(?=[ \u00a0]?[A-Za-z0-9])")
+_IBAN_START = re.compile(
+    rf"[0-9](?<=[A-Za-z]{{2}}.)(?<![A-Za-z0-9][A-Za-z]{{2}}.)[0-9](?=[{GAPS}]{{0,2}}[A-Za-z0-9])"
+)
 _CARD = re.compile(
-    r"[0-9](?<![\w.].)(?:"
-    r"[0-9]{3}([ .\-\u00a0])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(?:\1[0-9]{3})?"
-    r"|[0-9]{3}([ .\-\u00a0])[0-9]{6}\2[0-9]{4,5}"
+    r"[0-9](?<![\w.+].)(?:"
+    rf"[0-9]{{3}}([{GAPS}]{{1,2}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}(?:\1[0-9]{{3}})?"
+    rf"|[0-9]{{3}}([{GAPS}]{{1,2}})[0-9]{{6}}\2[0-9]{{4,5}}"
     r"|[0-9]{12,18})(?![\w]|[.,][0-9])"
 )
-_SSN = re.compile(r"[0-9](?<![\w\-+.].)[0-9]{2}-[0-9]{2}-[0-9]{4}(?![\w\-])")
+_SSN = re.compile(r"[0-9](?<![\w\-+.].)[0-9]{2}([\-\u2010-\u2013])[0-9]{2}\1[0-9]{4}(?![\w\-])")
 _NINE = re.compile(r"[0-9](?<!\w.)[0-9]{2}[ .\-]?[0-9]{2}[ .\-]?[0-9]{4}(?!\w)")
 _NIR = re.compile(
     r"[1-478](?<![\w.].)[ .\u00a0]?[0-9]{2}[ .\u00a0]?(?:0[1-9]|1[0-2]|[2-9][0-9])[ .\u00a0]?"
     r"(?:[0-9]{2}|2[ABab])[ .\u00a0]?[0-9]{3}[ .\u00a0]?[0-9]{3}[ .\-\u00a0]{0,3}[0-9]{2}(?!\w)"
 )
-_ELEVEN = re.compile(r"[1-9](?<!\w.)(?<![0-9][.,].)[0-9]{10}(?!\w|[.,][0-9])")
+_ELEVEN = re.compile(r"[1-9](?<![\w+].)(?<![0-9][.,].)[0-9]{10}(?!\w|[.,][0-9])")
 _TAX_ID_SPACED = re.compile(r"[1-9](?<!\w.)[0-9] [0-9]{3} [0-9]{3} [0-9]{3}(?!\w)")
 _ID_CARD = re.compile(r"[LMNPRTVWXY](?<![\w\-].)[0-9CFGHJKLMNPRTVWXYZ]{8}[0-9](?![\w\-])")
-_SSN_WORD = re.compile(r"\b(?:ssn|social security)\b[^0-9\n\[\]]{0,24}$", re.IGNORECASE)
-_PART_WORD = re.compile(
-    r"\b(?:part|order|item|sku|model|article|art|ref|invoice|ticket|case)"
-    r"(?:\s(?:no|number|nr|id))?[.:#\s]{0,3}$",
-    re.IGNORECASE,
-)
-_ID_CARD_SHAPE = re.compile(r"[LMNPRTVWXY][0-9CFGHJKLMNPRTVWXYZ]{8}[0-9]")
-_SPACING = str.maketrans("", "", " .-\u00a0")
-# One pass over the bytes: digits become "0", spacing (NBSP's two bytes too) goes, the rest is "x".
-_DIGIT_TABLE = bytes(48 if chr(byte).isdecimal() else 120 for byte in range(256))
-_SPACING_BYTES = " .-/()\u00a0".encode()
-_SEVEN_DIGITS = b"0" * 7
+_SSN_WORDS = frozenset(("ssn", "social security"))
 
 
-def _has_long_number(text: str) -> bool:
-    flat = text.encode("utf-8", "surrogatepass").translate(_DIGIT_TABLE, _SPACING_BYTES)
-    return _SEVEN_DIGITS in flat
-
-
-def _has_id_card_shape(text: str) -> bool:
-    return _ID_CARD_SHAPE.search(text) is not None
-
-
-def _email_spans(text: str) -> Iterator[tuple[int, int]]:
-    for match in _EMAIL.finditer(text):
-        start, end = match.span()
-        while text[start] in "._%+-":
-            start += 1
-        ending = match[0].rpartition(".")[2].lower()
-        clone_url = match[0].startswith("git@") and text[end : end + 1] == ":"
-        if text[start] != "@" and ending not in _FILE_ENDINGS and not clone_url:
-            yield start, end
-
-
-def _iban_spans(text: str) -> Iterator[tuple[int, int]]:
-    end = 0
-    for start in _IBAN_START.finditer(text):
-        if start.start() < end:
+def _iban_spans(text: str, start: int, end: int) -> Iterator[Span]:
+    past = start
+    for digits in _IBAN_START.finditer(text, start, end):
+        begin = digits.start() - 2
+        if begin < past:
             continue
-        pattern = checks.iban_pattern(start[0][:2].upper())
-        match = pattern.match(text, start.start()) if pattern else None
-        if match and checks.is_iban(match[0].translate(_SPACING).upper()):
+        pattern = checks.iban_pattern(text[begin : begin + 2].upper())
+        match = pattern.match(text, begin) if pattern else None
+        if match and checks.is_iban(without_gaps(match[0]).upper()):
             yield match.span()
-            end = match.end()
+            past = match.end()
 
 
 def _is_card(match: re.Match[str]) -> bool:
-    return checks.is_card(match[0].translate(_SPACING))
+    number = match[0]
+    return checks.is_card(without_gaps(number)) and not (
+        number.isdigit() and follows(match, PART_WORD)
+    )
 
 
 def _is_nir(match: re.Match[str]) -> bool:
-    return checks.is_fr_nir(match[0].translate(_SPACING))
+    return checks.is_fr_nir(without_gaps(match[0])) and not follows(match, PART_WORD)
+
+
+def _is_tr_id(match: re.Match[str]) -> bool:
+    return checks.is_tr_id(match[0]) and not follows(match, PART_WORD)
+
+
+def _is_de_tax_id(match: re.Match[str]) -> bool:
+    return checks.is_de_tax_id(match[0]) and not follows(match, PART_WORD)
 
 
 def _is_ssn(match: re.Match[str]) -> bool:
-    return checks.is_us_ssn(match[0].translate(_SPACING)) and not follows(match, _PART_WORD)
+    return checks.is_us_ssn(without_gaps(match[0])) and not follows(match, PART_WORD)
 
 
 def _is_named_ssn(match: re.Match[str]) -> bool:
-    return follows(match, _SSN_WORD) and checks.is_us_ssn(match[0].translate(_SPACING))
+    return checks.is_us_ssn(without_gaps(match[0])) and not _SSN_WORDS.isdisjoint(
+        words_before(match.string, match.start())
+    )
 
 
 def _is_de_card(match: re.Match[str]) -> bool:
-    return checks.is_de_card(match[0]) and not follows(match, _PART_WORD)
+    return checks.is_de_card(match[0]) and not follows(match, PART_WORD)
 
 
+_EMAILS = (
+    RuleGroup(anywhere(lambda text: "@" in text), (Rule("email", email_spans),)),
+    RuleGroup(anywhere(may_hide_email), (Rule("email", hidden_email_spans),)),
+)
+_IP_V6 = RuleGroup(anywhere(may_have_ip_v6), (Rule("ip_address", ip_v6_spans),))
 _PII_RULES = (
-    RuleGroup(lambda text: "@" in text, (Rule("email", _email_spans),)),
+    *_EMAILS,
+    PASSPORTS,
+    NAMED_IDS,
     RuleGroup(
-        _has_long_number,
+        number_places,
+        (Rule("iban", _iban_spans), Rule("fr_ssn", matches(_NIR, _is_nir))),
+    ),
+    RuleGroup(
+        long_number_places,
         (
-            Rule("iban", _iban_spans),
             Rule("credit_card", matches(_CARD, _is_card)),
-            Rule("fr_ssn", matches(_NIR, _is_nir)),
-            Rule("tr_id", matches(_ELEVEN, lambda m: checks.is_tr_id(m[0]))),
-            Rule("de_id", matches(_ELEVEN, lambda m: checks.is_de_tax_id(m[0]))),
-            Rule("de_id", matches(_TAX_ID_SPACED, lambda m: checks.is_de_tax_id(m[0]))),
+            Rule("tr_id", matches(_ELEVEN, _is_tr_id)),
+            Rule("de_id", matches(_ELEVEN, _is_de_tax_id)),
+            Rule("de_id", matches(_TAX_ID_SPACED, _is_de_tax_id)),
+            *LONG_IDS,
+        ),
+    ),
+    RuleGroup(
+        number_places,
+        (
             Rule("us_ssn", matches(_SSN, _is_ssn)),
             Rule("us_ssn", matches(_NINE, _is_named_ssn)),
+            *SHORT_IDS,
+            Rule("ip_address", ip_v4_spans),
             Rule("phone", phone_spans),
         ),
     ),
     RuleGroup(
-        _has_id_card_shape,
+        anywhere(has_capital_code),
         (Rule("de_id", matches(_ID_CARD, _is_de_card)),),
     ),
+    CODE_IDS,
+    PAN_IDS,
+    _IP_V6,
 )
+_DIGITS = "0123456789"
+_RULES_WITHOUT_DIGITS = (*_EMAILS, _IP_V6)  # every other kind has at least one
 
 
 def find_pii(text: str) -> list[Finding]:
@@ -166,6 +188,8 @@ def find_pii(text: str) -> list[Finding]:
         >>> find_pii("Write to alice@example.com.")
         [Finding(kind='email', span=(9, 26), split=None, row=None, column=None)]
     """
+    if isinstance(text, str) and not any(map(text.__contains__, _DIGITS)):
+        return find(text, _RULES_WITHOUT_DIGITS)
     return find(text, _PII_RULES)
 
 

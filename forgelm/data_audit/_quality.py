@@ -1,131 +1,167 @@
-"""Five cheap signs that a text is not good prose. Code, tables and lists are not judged."""
+"""Cheap signs that a text is not good prose. Code, tables and lists are not judged.
+
+Source: Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training
+Gopher", appendix A1.1; Raffel et al. 2020, "Exploring the Limits of Transfer Learning with a
+Unified Text-to-Text Transformer", section 2.2 (C4); Penedo et al. 2024, "The FineWeb Datasets",
+section 3.6.
+"""
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
-__all__ = ["QUALITY_CHECKS", "quality_flags"]
+from forgelm.data_audit import _quality_checks as checks
+from forgelm.data_audit._prose import Prose, read_prose
 
-_FENCE = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
-_NOT_PROSE = re.compile(
-    r"^\s*(?:[|+]|[-*•‣–]\s|[0-9]{1,3}[.)]\s|[A-Za-z][.)]\s|\#{1,6}\s|>|[-=_*]{3,}\s*$)"
-)
-_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
-_ENDINGS = ".!?…:;。！？：；؟۔।॥։።՞”’»\"')]）」』】>"
+__all__ = [
+    "QUALITY_CHECKS",
+    "QualityCheck",
+    "QualityFlag",
+    "judge",
+    "list_quality_checks",
+    "named_checks",
+    "quality_flags",
+]
 
+Check = Callable[[Prose], str | None]
 
-@dataclass(frozen=True)
-class Prose:
-    """A text without its code, tables, lists and headings.
-
-    Attributes:
-        lines: Lines of prose, stripped, none empty.
-        paragraphs: Runs of prose lines between blank lines.
-        words: Words, split at white space.
-        letters: Letters and combining marks.
-        visible: Characters that are no white space.
-        is_spaced: The script parts words by spaces; if not, words cannot be counted.
-    """
-
-    lines: list[str]
-    paragraphs: list[str]
-    words: list[str]
-    letters: int
-    visible: int
-    is_spaced: bool
-
-
-def low_alpha_ratio(prose: Prose) -> bool:
-    """Under 70 % of the visible characters are letters."""
-    return prose.letters < 0.70 * prose.visible
-
-
-def low_punct_endings(prose: Prose) -> bool:
-    """Under half of the lines of four words or more end in punctuation."""
-    if not prose.is_spaced:  # Thai, for one, has no full stop
-        return False
-    sentences = [line for line in prose.lines if line.count(" ") >= 3]
-    return 2 * sum(line[-1] in _ENDINGS for line in sentences) < len(sentences)
-
-
-def abnormal_mean_word_length(prose: Prose) -> bool:
-    """The mean word is shorter than 3 or longer than 12 characters."""
-    if not prose.is_spaced or not prose.words:
-        return False
-    mean = sum(map(len, prose.words)) / len(prose.words)
-    return mean < 3 or mean > 12
-
-
-def short_paragraphs(prose: Prose) -> bool:
-    """Of several paragraphs more than half have under five words."""
-    if not prose.is_spaced or len(prose.paragraphs) < 2:
-        return False
-    return 2 * sum(len(p.split()) < 5 for p in prose.paragraphs) > len(prose.paragraphs)
-
-
-def repeated_lines(prose: Prose) -> bool:
-    """The three lines repeated most often make up over 30 % of all lines."""
-    top = [times for _, times in Counter(prose.lines).most_common(3) if times > 1]
-    return sum(top) > 0.30 * len(prose.lines)
-
-
-QUALITY_CHECKS: dict[str, Callable[[Prose], bool]] = {
-    "low_alpha_ratio": low_alpha_ratio,
-    "low_punct_endings": low_punct_endings,
-    "abnormal_mean_word_length": abnormal_mean_word_length,
-    "short_paragraphs": short_paragraphs,
-    "repeated_lines": repeated_lines,
+_GROUPS: dict[str, tuple[str, tuple[Check, ...]]] = {
+    "default": (
+        "",
+        (
+            checks.low_alpha_ratio,
+            checks.low_punct_endings,
+            checks.abnormal_mean_word_length,
+            checks.short_paragraphs,
+            checks.repeated_lines,
+        ),
+    ),
+    "gopher": (
+        "Rae et al. 2021, Gopher, appendix A1.1",
+        (
+            checks.gopher_word_count,
+            checks.gopher_mean_word_length,
+            checks.gopher_symbol_ratio,
+            checks.gopher_bullet_lines,
+            checks.gopher_ellipsis_lines,
+            checks.gopher_alphabetic_words,
+            checks.gopher_stop_words,
+            checks.gopher_duplicate_lines,
+            checks.gopher_duplicate_paragraphs,
+            checks.gopher_top_ngrams,
+            checks.gopher_duplicate_ngrams,
+        ),
+    ),
+    "c4": (
+        "Raffel et al. 2020, T5, section 2.2",
+        (checks.c4_few_sentences, checks.c4_curly_bracket, checks.c4_boilerplate),
+    ),
+    "fineweb": (
+        "Penedo et al. 2024, FineWeb, section 3.6",
+        (
+            checks.fineweb_line_punctuation,
+            checks.fineweb_duplicate_line_chars,
+            checks.fineweb_short_lines,
+        ),
+    ),
+}
+QUALITY_CHECKS: dict[str, Check] = {
+    check.__name__: check for _, group in _GROUPS.values() for check in group
 }
 
 
-def quality_flags(text: str) -> list[str] | None:
-    """Return the names of the checks that `text` fails, or None when it has no prose to judge."""
-    prose = _prose(text)
+class QualityCheck(NamedTuple):
+    """A check that can be asked for by its name or its group.
+
+    Attributes:
+        name: For example "low_alpha_ratio".
+        group: "default", "gopher", "c4" or "fineweb".
+        meaning: When it flags a text.
+        source: The paper it is from; empty for the default checks.
+    """
+
+    name: str
+    group: str
+    meaning: str
+    source: str
+
+
+class QualityFlag(NamedTuple):
+    """A check that a text failed, and why."""
+
+    check: str
+    reason: str
+
+
+def list_quality_checks() -> list[QualityCheck]:
+    """Return every quality check there is.
+
+    Example:
+        >>> list_quality_checks()[0].meaning
+        'Under 70 % of the visible characters are letters.'
+    """
+    return [
+        QualityCheck(check.__name__, group, (check.__doc__ or "").partition("\n")[0], source)
+        for group, (source, members) in _GROUPS.items()
+        for check in members
+    ]
+
+
+def quality_flags(text: object, checks: str | Sequence[str] = "default") -> list[QualityFlag]:
+    """Return the checks that `text` fails, each with its reason.
+
+    A text without prose fails none; neither does anything that is not a `str`.
+
+    Args:
+        text: Any text.
+        checks: Names of checks or groups ("default", "gopher", "c4", "fineweb"), or "all".
+
+    Raises:
+        ValueError: A name is not known.
+
+    Example:
+        >>> quality_flags("1 + 1 = 2, 2 + 2 = 4.")[0].reason
+        '0 % of the visible characters are letters, under 70 %'
+    """
+    wanted = named_checks(checks)
+    return (judge(text, wanted) if isinstance(text, str) else None) or []
+
+
+def judge(text: str, names: tuple[str, ...]) -> list[QualityFlag] | None:
+    """Return the named checks that `text` fails, or None when it has no prose to judge."""
+    prose = read_prose(text)
     if not prose.lines:
         return None
-    return [name for name, is_flawed in QUALITY_CHECKS.items() if is_flawed(prose)]
+    return [QualityFlag(name, reason) for name, check in _chosen(names) if (reason := check(prose))]
 
 
-def _prose(text: str) -> Prose:
-    paragraphs: list[list[str]] = [[]]
-    for line in _without_fences(text).splitlines():
-        stripped = line.strip()
-        if not stripped:
-            paragraphs.append([])
-        elif not _is_layout(line):
-            paragraphs[-1].append(stripped)
-    lines = [line for paragraph in paragraphs for line in paragraph]
-    joined = " ".join(lines)
-    words = joined.split()
-    letters = _count_letters(joined)
-    return Prose(
-        lines,
-        [" ".join(paragraph) for paragraph in paragraphs if paragraph],
-        words,
-        letters,
-        sum(map(len, words)),
-        is_spaced=len(_UNSPACED.findall(joined)) <= 0.3 * letters,
-    )
+def named_checks(checks: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the checks that `checks` names, groups resolved, in their usual order.
+
+    Raises:
+        ValueError: A name is not known, or there is none.
+    """
+    asked = [checks] if isinstance(checks, str) else list(checks)
+    wanted: set[str] = set()
+    unknown: list[str] = []
+    for name in asked:
+        if name == "all":
+            wanted.update(QUALITY_CHECKS)
+        elif name in _GROUPS:
+            wanted.update(check.__name__ for check in _GROUPS[name][1])
+        elif name in QUALITY_CHECKS:
+            wanted.add(name)
+        else:
+            unknown.append(name)
+    if unknown or not wanted:
+        shown = ", ".join(map(repr, unknown)) or "no name at all"
+        known = ", ".join([*_GROUPS, "all", *QUALITY_CHECKS])
+        raise ValueError(f"quality_checks has {shown}; choose from: {known}")
+    return tuple(name for name in QUALITY_CHECKS if name in wanted)
 
 
-def _without_fences(text: str) -> str:
-    return _FENCE.sub("", text) if "```" in text or "~~~" in text else text
-
-
-def _is_layout(line: str) -> bool:
-    return (
-        line.startswith(("    ", "\t"))
-        or line.count("|") >= 2
-        or line.count("\t") >= 2
-        or _NOT_PROSE.match(line) is not None
-    )
-
-
-def _count_letters(text: str) -> int:
-    if text.isascii():
-        return sum(map(str.isalpha, text))
-    return sum(c.isalpha() or unicodedata.category(c)[0] == "M" for c in text)
+@lru_cache(maxsize=8)
+def _chosen(names: tuple[str, ...]) -> tuple[tuple[str, Check], ...]:
+    return tuple((name, QUALITY_CHECKS[name]) for name in names)

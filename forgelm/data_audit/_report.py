@@ -9,20 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from forgelm.data_audit._findings import PII_KINDS, count_kinds
+from forgelm.data_audit._findings import PII_KINDS, count_kinds, count_kinds_by_column
 from forgelm.data_audit._language import HOW_TO_GET_LANGUAGES, language_counts
 from forgelm.data_audit._near_duplicates import (
+    INCOMPLETE,
     MinHashMatcher,
     NearDuplicates,
     SimHashMatcher,
-    count_near_duplicates,
+    duplicate_views,
+    find_near_duplicates,
 )
 from forgelm.data_audit._pii import PII_TIERS
 from forgelm.data_audit._quality import QUALITY_CHECKS
+from forgelm.data_audit._roles import counts_by_role
 from forgelm.data_audit._rows import printable
 from forgelm.data_audit._scan import LANGUAGE_SAMPLE, MAX_COLUMNS, Partial
 from forgelm.data_audit._secrets import SECRET_KINDS
 from forgelm.data_audit._sources import Corpus
+from forgelm.data_audit._store import SignatureStore
 from forgelm.data_audit._types import AuditReport
 
 __all__ = ["build_report"]
@@ -34,6 +38,7 @@ def build_report(
     source_input: str,
     corpus: Corpus,
     scanned: Mapping[str, Partial],
+    store: SignatureStore,
     matcher: SimHashMatcher | MinHashMatcher,
     *,
     quality: bool,
@@ -44,12 +49,11 @@ def build_report(
         source_input: The source as the caller named it.
         corpus: Its files.
         scanned: What each split holds, in order of the splits.
+        store: The signatures of the rows.
         matcher: What makes two rows near duplicates.
         quality: The quality checks were on.
     """
-    twins = count_near_duplicates(
-        {name: part.signatures[part.has_words] for name, part in scanned.items()}, matcher
-    )
+    twins = find_near_duplicates(store, matcher)
     method = _method(matcher)
     languages = {
         name: language_counts([text for _, text in part.sample]) for name, part in scanned.items()
@@ -71,8 +75,13 @@ def build_report(
         near_duplicate_summary={**method, "pairs_per_split": twins.pairs},
         secrets_summary=_total(splits, "secrets_counts", SECRET_KINDS),
         quality_summary=_quality_summary(splits) if quality else {},
-        notes=[*corpus.notes, *_notes(scanned, None in languages.values())],
+        notes=[
+            *corpus.notes,
+            *_notes(scanned, None in languages.values()),
+            *([] if twins.complete else [INCOMPLETE]),
+        ],
     )
+    report._place_duplicates(*duplicate_views(store, twins))
     report._place_findings({name: (p.findings, p.paths) for name, p in scanned.items()})
     return report
 
@@ -103,6 +112,10 @@ def _split_stats(
         f"{method}_distinct": twins.distinct[name],
         "pii_counts": count_kinds(part.findings, PII_KINDS),
         "secrets_counts": count_kinds(part.findings, SECRET_KINDS),
+        "pii_counts_by_column": count_kinds_by_column(part.findings, part.paths, PII_KINDS),
+        "secrets_counts_by_column": count_kinds_by_column(part.findings, part.paths, SECRET_KINDS),
+        "pii_counts_by_role": counts_by_role(part.roles, PII_KINDS),
+        "secrets_counts_by_role": counts_by_role(part.roles, SECRET_KINDS),
         "quality_samples_evaluated": part.quality["evaluated"],
         "quality_samples_flagged": part.quality["flagged"],
         "quality_flags_counts": {c: n for c in QUALITY_CHECKS if (n := part.quality[c])},

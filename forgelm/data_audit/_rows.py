@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from forgelm.data_audit._jsonl import all_items
 from forgelm.data_audit._pii import mask_pii
 from forgelm.data_audit._secrets import mask_secrets
 
@@ -39,10 +40,11 @@ _MESSAGE_TEXT = ("content", "value", "text")
 def string_leaves(row: dict[str, Any]) -> list[tuple[str, str]]:
     """Return every string of a row with its column path, for example `messages[].content`.
 
-    A key that holds personal data or a credential itself is a leaf too, as `(key)` of its parent.
+    A key that holds personal data or a credential itself is a leaf too, as `(key)` of its parent;
+    so is what an object hides by a key that comes again.
     """
     leaves: list[tuple[str, str]] = []
-    for key, value in row.items():
+    for key, value in row.items() if type(row) is dict else all_items(row):
         if _is_telling(key):
             leaves.append(("(key)", key))
         if type(value) is str:
@@ -61,7 +63,7 @@ def _collect(value: Any, path: str, leaves: list[tuple[str, str]]) -> None:
             elif isinstance(item, dict | list):
                 _collect(item, path, leaves)
         return
-    for key, item in value.items():
+    for key, item in value.items() if type(value) is dict else all_items(value):
         if _is_telling(key):
             leaves.append((f"{path}.(key)", key))
         if isinstance(item, str):

@@ -13,23 +13,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forgelm.data_audit._excerpts import masked_excerpts
 from forgelm.data_audit._findings import KINDS, RECORD
-from forgelm.data_audit._jsonl import Line, Problem, read_lines
+from forgelm.data_audit._jsonl import Line, Problem
 from forgelm.data_audit._ner import NerFinder
 from forgelm.data_audit._pii import find_pii
-from forgelm.data_audit._quality import quality_flags
+from forgelm.data_audit._quality import QualityFlag, judge
+from forgelm.data_audit._ranges import ByteRange, read_range
+from forgelm.data_audit._roles import count_roles
 from forgelm.data_audit._rows import column_name, string_leaves, training_text
 from forgelm.data_audit._secrets import find_secrets
+from forgelm.data_audit._shapes import Shapes, add_shapes, see_shapes, shown_shapes
 from forgelm.data_audit._signatures import MinHasher, simhash_batch, token_hashes
-from forgelm.data_audit._sources import ByteRange
+from forgelm.data_audit._spans import Finding
 
-__all__ = ["ColumnSeen", "Partial", "ScanOptions", "merge", "scan_range"]
+__all__ = ["ColumnSeen", "Merger", "Partial", "ScanOptions", "merge", "scan_range"]
 
 MAX_PROBLEMS = 20
 MAX_COLUMNS = 2000
 OTHER_COLUMNS = "(other columns)"
 LANGUAGE_SAMPLE = 200
 _SAMPLE_CHARS = 500
+_SHORT_CHARS = 24
+_MERGE_AT_ONCE = 16
 _BATCH_CHARS = 100_000
 _KIND_INDEX = {kind: index for index, kind in enumerate(KINDS)}
 
@@ -40,13 +46,17 @@ class ScanOptions:
 
     Attributes:
         num_perm: Places of a MinHash signature, or None for SimHash.
-        quality: Run the quality checks.
+        quality: The quality checks to run, none for no judgement.
         ner_language: Language of the model that finds names, or None for no model.
+        shapes: Note the types of all values, for a Croissant card.
+        excerpts: Keep a masked excerpt of each finding, for the findings file.
     """
 
     num_perm: int | None = None
-    quality: bool = False
+    quality: tuple[str, ...] = ()
     ner_language: str | None = None
+    shapes: bool = False
+    excerpts: bool = False
 
 
 @dataclass
@@ -69,6 +79,8 @@ class Partial:
         paths: Column paths that `findings["column"]` refers to.
         signatures: One a row, shape (rows,) or (rows, num_perm).
         has_words: Rows whose text has any words.
+        excerpts: A masked excerpt for each of `findings`; merging leaves them out.
+        roles: Findings in chat messages by role and kind.
         sample: Up to 200 texts with the smallest hashes: the same whatever the ranges were.
     """
 
@@ -85,6 +97,9 @@ class Partial:
     blank_rows: int = 0
     sample: list[tuple[bytes, str]] = field(default_factory=list)
     quality: Counter[str] = field(default_factory=Counter)
+    shapes: Shapes = field(default_factory=dict)
+    excerpts: list[str] = field(default_factory=list)
+    roles: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def rows(self) -> int:
@@ -93,13 +108,14 @@ class Partial:
 
 
 def scan_range(byte_range: ByteRange, options: ScanOptions) -> Partial:
-    """Return what the rows of one byte range hold. Pure: same bytes, same result, in any process.
+    """Return what the rows of one range hold. Pure: same bytes, same result, in any process.
 
     Raises:
+        DataError: A container of rows is damaged.
         OSError: The file cannot be read.
     """
     scanner = _Scanner(byte_range.path, options)
-    for line in read_lines(byte_range.path, byte_range.start, byte_range.end):
+    for line in read_range(byte_range):
         scanner.add(line)
     return scanner.finish()
 
@@ -119,6 +135,7 @@ class _Scanner:
         self._signatures: list[NDArray[Any]] = []
         self._has_words: list[NDArray[np.bool_]] = []
         self._sample: dict[bytes, str] = {}
+        self._sample_limit = b"\xff" * 9
 
     def add(self, line: Line) -> None:
         partial = self._partial
@@ -127,13 +144,20 @@ class _Scanner:
             partial.faults[line.problem.fault] += 1
             if len(partial.problems) < MAX_PROBLEMS:
                 partial.problems.append((partial.path, partial.lines, line.problem))
-        elif line.text:
+        elif line.row is not None:
             self._add_row(line.row)
 
     def _add_row(self, row: dict[str, Any]) -> None:
         self._see_columns(row)
-        for path, text in string_leaves(row):
-            self._find(path, text)
+        if self._options.shapes:
+            see_shapes(self._partial.shapes, row)
+        found = [
+            (path, text, findings)
+            for path, text in string_leaves(row)
+            if (findings := self._find(path, text))
+        ]
+        if found:
+            count_roles(self._partial.roles, row, found)
         text = training_text(row)
         self._lengths.append(len(text))
         if not text or text.isspace():
@@ -156,15 +180,18 @@ class _Scanner:
             seen.rows += 1
             seen.types.add(_type_name(value))
 
-    def _find(self, path: str, text: str) -> None:
-        findings = find_pii(text) + find_secrets(text)
+    def _find(self, path: str, text: str) -> list[Finding]:
+        findings = list(_short_findings(text)) if len(text) <= _SHORT_CHARS else _findings(text)
         if self._ner is not None:
             findings += self._ner.find(text, findings)
+        if self._options.excerpts and findings:
+            self._partial.excerpts += masked_excerpts(text, findings)
         for finding in findings:
             start, end = finding.span
             self._records.append(
                 (self._rows, start, end, self._column(path), _KIND_INDEX[finding.kind])
             )
+        return findings
 
     def _column(self, path: str) -> int:
         index = self._path_index.get(path)
@@ -175,11 +202,13 @@ class _Scanner:
 
     def _judge(self, text: str) -> None:
         digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        self._sample[digest] = text[:_SAMPLE_CHARS]
-        if len(self._sample) > 2 * LANGUAGE_SAMPLE:
-            self._sample = dict(nsmallest(LANGUAGE_SAMPLE, self._sample.items()))
+        if digest < self._sample_limit:
+            self._sample[digest] = text[:_SAMPLE_CHARS]
+            if len(self._sample) > 2 * LANGUAGE_SAMPLE:
+                self._sample = dict(nsmallest(LANGUAGE_SAMPLE, self._sample.items()))
+                self._sample_limit = max(self._sample)
         if self._options.quality:
-            _count_quality(self._partial.quality, quality_flags(text))
+            _count_quality(self._partial.quality, judge(text, self._options.quality))
 
     def _flush(self) -> None:
         hashes, offsets = token_hashes(self._texts)
@@ -192,6 +221,7 @@ class _Scanner:
         self._flush()
         partial = self._partial
         partial.columns = _shown(partial.columns)
+        partial.shapes = shown_shapes(partial.shapes)
         partial.paths = [column_name(path) for path in self._path_index]
         partial.findings = np.array(self._records, RECORD)
         partial.lengths = np.array(self._lengths, np.uint32)
@@ -201,6 +231,16 @@ class _Scanner:
         return partial
 
 
+def _findings(text: str) -> list[Finding]:
+    return find_pii(text) + find_secrets(text)
+
+
+@lru_cache(maxsize=4096)
+def _short_findings(text: str) -> tuple[Finding, ...]:
+    """Return the findings in a short text, of which roles and labels come again and again."""
+    return tuple(_findings(text))
+
+
 def _type_name(value: Any) -> str:
     """Return the Python name of a JSON type; for a list with its first item's: "list[str]"."""
     if isinstance(value, list):
@@ -208,11 +248,11 @@ def _type_name(value: Any) -> str:
     return type(value).__name__
 
 
-def _count_quality(counts: Counter[str], flags: Sequence[str] | None) -> None:
+def _count_quality(counts: Counter[str], flags: Sequence[QualityFlag] | None) -> None:
     if flags is not None:
         counts["evaluated"] += 1
         counts["flagged"] += bool(flags)
-        counts.update(flags)
+        counts.update(flag.check for flag in flags)
 
 
 def _shown(columns: dict[str, ColumnSeen]) -> dict[str, ColumnSeen]:
@@ -253,9 +293,11 @@ def merge(partials: Sequence[Partial]) -> Partial:
         merged.path = partial.path
         merged.faults += partial.faults
         merged.quality += partial.quality
+        merged.roles += partial.roles
         merged.blank_rows += partial.blank_rows
         for name, seen in partial.columns.items():
             _add_column(merged.columns, name, seen)
+        add_shapes(merged.shapes, partial.shapes)
         findings.append(_placed(partial, merged.paths, row_base))
         row_base += partial.rows
     merged.problems = merged.problems[:MAX_PROBLEMS]
@@ -267,6 +309,30 @@ def merge(partials: Sequence[Partial]) -> Partial:
     sample = {digest: text for partial in partials for digest, text in partial.sample}
     merged.sample = nsmallest(LANGUAGE_SAMPLE, sample.items())
     return merged
+
+
+class Merger:
+    """Puts the partials of a split together as they come, sixteen at a time and then their sums.
+
+    So the memory is that of the whole and not of its parts, and the work stays near-linear.
+    """
+
+    def __init__(self) -> None:
+        self._levels: list[list[Partial]] = [[]]
+
+    def add(self, partial: Partial) -> None:
+        """Take the next partial."""
+        for level in self._levels:
+            level.append(partial)
+            if len(level) < _MERGE_AT_ONCE:
+                return
+            partial = merge(level)
+            level.clear()
+        self._levels.append([partial])
+
+    def merged(self) -> Partial:
+        """Return all of them as one."""
+        return merge([partial for level in reversed(self._levels) for partial in level])
 
 
 def _placed(partial: Partial, paths: list[str], row_base: int) -> NDArray[np.void]:

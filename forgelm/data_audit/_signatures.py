@@ -79,10 +79,28 @@ def simhash_batch(hashes: U64, offsets: NDArray[np.int64]) -> U64:
     filled = sizes > 0
     if filled.any():
         bits = np.unpackbits(hashes.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1)
-        ones = np.add.reduceat(bits, offsets[:-1][filled], axis=0, dtype=np.int32)
+        ones = _column_sums(bits, offsets[:-1][filled], sizes[filled])
         majority = (2 * ones > sizes[filled][:, None]).astype(np.uint8)
         result[filled] = np.packbits(majority, axis=1).view("<u8").reshape(-1)
     return result
+
+
+def _column_sums(
+    bits: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Sum the rows of each text: eight bits at a time, in the bytes of 64-bit words.
+
+    A byte holds sums up to 255, hence pieces of so many tokens.
+
+    Shapes:
+        bits: (tokens, 64), zeros and ones; starts, sizes: (texts,); result: (texts, 64).
+    """
+    pieces = -(-sizes // 255)
+    first = np.cumsum(pieces) - pieces
+    place = np.arange(pieces.sum()) - np.repeat(first, pieces)
+    sums = np.add.reduceat(bits.view(np.uint64), np.repeat(starts, pieces) + 255 * place, axis=0)
+    totals: NDArray[np.int32] = np.add.reduceat(sums.view(np.uint8), first, axis=0, dtype=np.int32)
+    return totals
 
 
 def compute_simhash(text: str) -> int:
@@ -94,13 +112,22 @@ def compute_simhash(text: str) -> int:
 
 
 class MinHasher:
-    """MinHash signatures with datasketch's permutations, many texts at a time."""
+    """MinHash signatures as datasketch makes them, many texts at a time.
+
+    They are equal, place by place, to those of a `datasketch.MinHash` of the scheme "affine32" that
+    is updated with the same words and has `word_hash` as its `hashfunc`.
+
+    Source: A. Broder, "On the resemblance and containment of documents", SEQUENCES 1997.
+    """
 
     def __init__(self, num_perm: int) -> None:
-        datasketch = require("datasketch", extra="dedup", feature="MinHash")
-        self._sketch: Any = datasketch.MinHash
+        if not is_installed("datasketch"):
+            require("datasketch", extra="dedup", feature="MinHash")
         self.num_perm = num_perm
-        self._permutations = self._sketch(num_perm=num_perm, scheme="affine32").permutations
+        # As datasketch draws them; importing it takes 60 MB in every worker process.
+        draw = np.random.RandomState(1).randint
+        odd = draw(0, 1 << 31, num_perm, np.uint32) * np.uint32(2) + np.uint32(1)
+        self._permutations = np.array([odd, draw(0, 1 << 32, num_perm, np.uint32)])
 
     def batch(self, hashes: U64, offsets: NDArray[np.int64]) -> NDArray[np.uint32]:
         """Return one signature a text, all ones for a text without tokens.
@@ -111,20 +138,32 @@ class MinHasher:
         result = np.full((offsets.size - 1, self.num_perm), 0xFFFFFFFF, np.uint32)
         filled = np.flatnonzero(np.diff(offsets))
         if filled.size:
-            values = (hashes >> np.uint64(32)).astype(np.uint32)
+            values = _fmix32((hashes >> np.uint64(32)).astype(np.uint32))
             for k, (a, b) in enumerate(self._permutations.T):
                 result[filled, k] = np.minimum.reduceat(values * a + b, offsets[:-1][filled])
         return result
 
     def sketch(self, signature: NDArray[np.uint32]) -> Any:
         """Return a signature as a `datasketch.MinHash`."""
-        return self._sketch(
-            hashvalues=signature, permutations=self._permutations, scheme="affine32"
+        datasketch = require("datasketch", extra="dedup", feature="MinHash")
+        return datasketch.MinHash(
+            hashvalues=signature,
+            permutations=self._permutations,
+            scheme="affine32",
+            hashfunc=word_hash,
         )
+
+
+def word_hash(word: bytes) -> int:
+    """Return the 32-bit hash of one word, as `MinHash.update` of datasketch asks for it."""
+    hashes, _ = token_hashes([word.decode("utf-8", "replace")])
+    return int(hashes[0]) >> 32 if hashes.size else 0
 
 
 def compute_minhash(text: str, *, num_perm: int = 128) -> Any | None:
     """Return the MinHash of the words of `text` as a `datasketch.MinHash`.
+
+    Compare it with others made by this function only: their words are hashed alike.
 
     Returns:
         None for a text without words, and where datasketch is not installed.
@@ -162,6 +201,13 @@ def _class_of(code: int) -> int:
         return _SINGLE if chr(code).isalnum() else _OTHER
     is_mark = unicodedata.category(chr(code)).startswith("M")
     return _WORD if chr(code).isalnum() or chr(code) == "_" or is_mark else _OTHER
+
+
+def _fmix32(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Mix as datasketch's "affine32" does. Source: MurmurHash3's finaliser, A. Appleby."""
+    values = (values ^ (values >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    values = (values ^ (values >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    return values ^ (values >> np.uint32(16))
 
 
 _power_tables: dict[int, U64] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 __all__ = [
@@ -17,12 +18,15 @@ __all__ = [
     "KindKey",
     "Rule",
     "RuleGroup",
+    "anywhere",
     "count",
     "find",
     "follows",
     "mask",
     "matches",
     "plain_counts",
+    "words_before",
+    "words_in",
 ]
 
 Span = tuple[int, int]
@@ -32,6 +36,10 @@ Span = tuple[int, int]
 _BLANK = "\x1a"
 _MAX_ROUNDS = 8
 _CONTEXT_CHARS = 48
+_WORD_LIMIT = re.compile(
+    r"[0-9\n\[\]]|(?<!\bno)(?<!\bnr)(?<!\btel)(?<!\bph)(?<!\bmob)[.!?]\s", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +62,22 @@ class Finding:
 
 
 class Rule(NamedTuple):
-    """One kind and the function that yields its spans in a text."""
+    """One kind and the function that finds its spans between two places of a text."""
 
     kind: str
-    spans: Callable[[str], Iterable[Span]]
+    spans: Callable[[str, int, int], Iterable[Span]]
 
 
 class RuleGroup(NamedTuple):
-    """Rules that need running only on texts which pass one cheap test."""
+    """Rules that share a cheap test, which says where in a text they can match at all.
 
-    may_match: Callable[[str], bool]
+    The places come in order and apart, each wide enough for a whole match and what is beside it.
+    `select` picks the rules that a text needs, in their order, where asking each costs too much.
+    """
+
+    places: Callable[[str], Sequence[Span]]
     rules: tuple[Rule, ...]
+    select: Callable[[str], Iterable[Rule]] | None = None
 
 
 class KindKey(str):
@@ -111,10 +124,11 @@ def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
     for _ in range(_MAX_ROUNDS):
         before = len(found)
         for group in groups:
-            if not group.may_match(text):
+            places = group.places(text)
+            if not places:
                 continue
-            for rule in group.rules:
-                spans = list(rule.spans(text))
+            for rule in group.select(text) if group.select else group.rules:
+                spans = [span for start, end in places for span in rule.spans(text, start, end)]
                 if spans:
                     found += [(span, rule.kind) for span in spans]
                     text = _blank_out(text, spans)
@@ -125,19 +139,40 @@ def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
 
 def matches(
     pattern: re.Pattern[str], accept: Callable[[re.Match[str]], bool]
-) -> Callable[[str], Iterator[Span]]:
-    """Return a function that yields the spans of the matches which `accept` lets pass."""
+) -> Callable[[str, int, int], list[Span]]:
+    """Return a function that finds the spans of the matches which `accept` lets pass."""
 
-    def spans(text: str) -> Iterator[Span]:
-        return (match.span() for match in pattern.finditer(text) if accept(match))
+    def spans(text: str, start: int, end: int) -> list[Span]:
+        return [match.span() for match in pattern.finditer(text, start, end) if accept(match)]
 
     return spans
+
+
+def anywhere(may_match: Callable[[str], bool]) -> Callable[[str], Sequence[Span]]:
+    """Return a function that gives the whole of a text which `may_match`, else no place."""
+    return lambda text: ((0, len(text)),) if may_match(text) else ()
 
 
 def follows(match: re.Match[str], words: re.Pattern[str]) -> bool:
     """Say whether `words`, a pattern that ends in `$`, matches right before `match`."""
     start = match.start()
     return words.search(match.string, max(0, start - _CONTEXT_CHARS), start) is not None
+
+
+def words_before(text: str, start: int, reach: int = _CONTEXT_CHARS) -> set[str]:
+    """Return the words right before `start` in lower case, alone and in pairs.
+
+    They end at the last digit, sentence end, line end or bracket: what stands behind those says
+    nothing about the number that starts here, and a mask must not change what is seen.
+    """
+    tail = _WORD_LIMIT.split(text[max(0, start - reach) : start])[-1]
+    return words_in(tail) if len(tail) > 1 else set()
+
+
+def words_in(text: str) -> set[str]:
+    """Return the words of `text` in lower case, alone and in pairs."""
+    words = _WORD.findall(text.lower())
+    return {*words, *map(" ".join, pairwise(words))}
 
 
 def count(findings: Sequence[Finding]) -> KindCounts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from forgelm.data_audit._clusters import ClustersView, LeakedRowsView
 from forgelm.data_audit._findings import PII_KINDS, FindingsView, UnplacedFindings
 from forgelm.data_audit._secrets import SECRET_KINDS
 
@@ -65,6 +66,11 @@ class AuditReport:
             (name, split.get("secrets_counts", {})) for name, split in self.splits.items()
         )
 
+        self._clusters, self._leaked_rows = ClustersView(), LeakedRowsView()
+
+    def _place_duplicates(self, clusters: ClustersView, leaked_rows: LeakedRowsView) -> None:
+        self._clusters, self._leaked_rows = clusters, leaked_rows
+
     def _place_findings(self, parts: Mapping[str, tuple[NDArray[np.void], Sequence[str]]]) -> None:
         self._pii_findings = FindingsView(parts, PII_KINDS)
         self._secrets_findings = FindingsView(parts, SECRET_KINDS)
@@ -84,12 +90,24 @@ class AuditReport:
         """Every credential: kind, split, row, column and span."""
         return self._secrets_findings
 
+    @property
+    def near_duplicate_clusters(self) -> ClustersView:
+        """Rows that repeat one another, grouped; empty for a report rebuilt from its JSON."""
+        return self._clusters
+
+    @property
+    def leaked_rows(self) -> LeakedRowsView:
+        """Rows that are near one in another split; empty for a report rebuilt from its JSON."""
+        return self._leaked_rows
+
     def to_dict(self) -> dict[str, Any]:
         """Return the 13 fields, as they stand in `data_audit_report.json`."""
         return asdict(self)
 
     def to_frames(self) -> dict[str, pd.DataFrame]:
-        """Return tables: splits, pii, secrets, overlap, near_duplicates, findings.
+        """Return tables.
+
+        They are: splits, pii, secrets, overlap, near_duplicates, findings, clusters, leaked_rows.
 
         Raises:
             OptionalDependencyError: pandas is not installed.
@@ -99,7 +117,7 @@ class AuditReport:
         return report_frames(self)
 
     def figures(self) -> dict[str, go.Figure]:
-        """Return charts: pii, secrets, lengths.
+        """Return charts: pii, secrets, lengths, duplicates, leaks.
 
         Raises:
             OptionalDependencyError: plotly is not installed.

@@ -90,6 +90,8 @@ def report_frames(report: AuditReport) -> dict[str, pd.DataFrame]:
             columns=["split", "pairs"],
         ),
         "findings": frame(findings),
+        "clusters": frame(report.near_duplicate_clusters.columns()),
+        "leaked_rows": frame(report.leaked_rows.columns()),
     }
 
 
@@ -126,6 +128,19 @@ def report_figures(report: AuditReport) -> dict[str, go.Figure]:
         marker_color=_SECRET_COLOUR,
         hovertemplate="%{x}: %{y}<extra></extra>",
     )
+    duplicates = graph.Bar(
+        x=[html.escape(name) for name in report.splits],
+        y=[stats.get("near_duplicate_pairs", 0) for stats in report.splits.values()],
+        marker_color=_SPLIT_COLOURS[0],
+        hovertemplate="%{x}: %{y} pairs<extra></extra>",
+    )
+    overlap = _overlap_rows(report)
+    leaks = graph.Bar(
+        x=[html.escape(f"{split} in {other}") for split, other, _, _ in overlap],
+        y=[rows for _, _, rows, _ in overlap],
+        marker_color=_SPLIT_COLOURS[1],
+        hovertemplate="%{x}: %{y} rows<extra></extra>",
+    )
     lengths = [
         graph.Bar(
             name=html.escape(name),  # plotly reads tags in labels
@@ -138,6 +153,8 @@ def report_figures(report: AuditReport) -> dict[str, go.Figure]:
         "pii": _titled(graph.Figure(pii), "Personal data by kind", "findings"),
         "secrets": _titled(graph.Figure(secrets), "Secrets by kind", "findings"),
         "lengths": _titled(graph.Figure(lengths), "Text length by split", "characters"),
+        "duplicates": _titled(graph.Figure(duplicates), "Near duplicates by split", "pairs"),
+        "leaks": _titled(graph.Figure(leaks), "Rows with a near duplicate elsewhere", "rows"),
     }
 
 

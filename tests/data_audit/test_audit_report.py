@@ -9,7 +9,7 @@ import pickle
 
 import pytest
 
-from forgelm.data_audit import AuditReport, Finding, audit_dataset
+from forgelm.data_audit import AuditReport, Finding, audit_dataset, read_findings
 from forgelm.errors import DataError
 
 FIELDS = [
@@ -142,9 +142,14 @@ def test_the_file_holds_the_report_and_no_value_of_the_corpus(report, tmp_path):
     text = (tmp_path / "out" / "data_audit_report.json").read_text(encoding="utf-8")
 
     assert json.loads(text) == report.to_dict()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["data_audit_report.json"]
+    findings = read_findings(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "data_audit_report.json",
+        findings.path.name,
+    }
     for secret in ("bob@example.com", "4111", AWS_KEY, "202 555"):
         assert secret not in text
+        assert secret not in str(list(findings))
         assert secret not in f"{report!s}{report!r}{list(report.pii_findings)}"
 
 
@@ -176,7 +181,16 @@ def test_tables_hold_what_the_report_says(report):
 
     frames = report.to_frames()
 
-    assert list(frames) == ["splits", "pii", "secrets", "overlap", "near_duplicates", "findings"]
+    assert list(frames) == [
+        "splits",
+        "pii",
+        "secrets",
+        "overlap",
+        "near_duplicates",
+        "findings",
+        "clusters",
+        "leaked_rows",
+    ]
     assert frames["pii"].to_dict("list") == {
         "kind": ["credit_card", "email", "phone"],
         "tier": ["critical", "medium", "low"],
@@ -200,7 +214,7 @@ def test_charts_show_what_the_report_says(report):
 
     figures = report.figures()
 
-    assert list(figures) == ["pii", "secrets", "lengths"]
+    assert list(figures) == ["pii", "secrets", "lengths", "duplicates", "leaks"]
     assert list(figures["pii"].data[0].y) == [1, 3, 1]
     assert [bar.name for bar in figures["lengths"].data] == ["train", "validation"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 
@@ -48,14 +49,27 @@ def test_the_card_describes_files_and_columns(corpus):
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     fields = {field["name"]: field for field in card["recordSet"][0]["field"]}
-    assert {name: field["dataType"] for name, field in fields.items()} == {
+    assert {name: field.get("dataType") for name, field in fields.items()} == {
         "text": "sc:Text",
         "n": "sc:Integer",
         "x": "sc:Float",
         "ok": "sc:Boolean",
         "tags": "sc:Text",
-        "messages": "sc:Text",
+        "messages": None,
     }
+    assert fields["messages"]["subField"] == [
+        {
+            "@type": "cr:Field",
+            "@id": "train/messages/c",
+            "name": "c",
+            "dataType": "sc:Integer",
+            "source": {
+                "fileObject": {"@id": "file-0"},
+                "extract": {"column": "messages"},
+                "transform": {"jsonPath": "c"},
+            },
+        }
+    ]
     assert [name for name, field in fields.items() if field.get("repeated")] == ["tags", "messages"]
     assert card["rai:personalSensitiveInformation"] == ["train: email (1)"]
     assert "eve@example.com" not in json.dumps(card)
@@ -65,12 +79,156 @@ def test_no_card_is_made_unless_asked_for(corpus):
     assert audit_dataset(corpus).croissant == {}
 
 
-def test_mlcroissant_validates_the_card_without_errors_and_reads_rows_by_it(corpus):
+def load(corpus, card):
     croissant = pytest.importorskip("mlcroissant")
-    card = audit_dataset(corpus, emit_croissant=True).croissant
     (corpus / "croissant.json").write_text(json.dumps(card), encoding="utf-8")
+    return croissant.Dataset(jsonld=str(corpus / "croissant.json"))
 
-    dataset = croissant.Dataset(jsonld=str(corpus / "croissant.json"))
+
+def test_mlcroissant_validates_the_card_without_errors_or_warnings_and_reads_rows_by_it(corpus):
+    dataset = load(corpus, audit_dataset(corpus, emit_croissant=True).croissant)
 
     assert dataset.metadata.ctx.issues.errors == set()
+    assert dataset.metadata.ctx.issues.warnings == set()
     assert list(dataset.records("validation")) == [{"validation/a-b-c": b"x"}]
+    assert list(dataset.records("train"))[1] == {
+        "train/text": b"b",
+        "train/n": 2,
+        "train/x": 2.5,
+        "train/ok": False,
+        "train/tags": [b"b", b"c"],
+        "train/messages": [],
+    }
+
+
+@pytest.fixture
+def nested(tmp_path):
+    folder = tmp_path / "nested"
+    folder.mkdir()
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": "hi", "from": {"name": "Ann"}},
+                {"role": "assistant", "content": None, "calls": [{"f": "x"}]},
+            ],
+            "meta": {"lang": "en", "tags": ["a"], "stats": {"words": 2}},
+            "odd": "text",
+            "a b": 1,
+            "a-b": 2,
+        },
+        {
+            "messages": [{"role": "system", "content": "go"}],
+            "meta": {"lang": "de", "stats": {"words": 3.5}},
+            "odd": {"now": "an object"},
+            "a b": 3,
+        },
+    ]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return folder
+
+
+def test_nested_columns_are_streamed_by_their_sub_fields(nested):
+    dataset = load(nested, audit_dataset(nested, emit_croissant=True).croissant)
+
+    assert dataset.metadata.ctx.issues.warnings == set()
+    first, second = dataset.records("train")
+    assert first["train/messages"] == [
+        {
+            "train/messages/role": b"user",
+            "train/messages/content": b"hi",
+            "train/messages/from.name": b"Ann",
+        },
+        {
+            "train/messages/role": b"assistant",
+            "train/messages/content": None,
+            "train/messages/from.name": None,
+        },
+    ]
+    assert first["train/meta"] == {
+        "train/meta/lang": b"en",
+        "train/meta/tags": [b"a"],
+        "train/meta/stats.words": 2.0,
+    }
+    assert (second["train/a-b"], second["train/a-b-2"]) == (3, None)
+    assert second["train/meta"]["train/meta/tags"] is None
+
+
+def test_what_croissant_cannot_type_is_named_and_not_described(nested):
+    (record_set,) = audit_dataset(nested, emit_croissant=True).croissant["recordSet"]
+
+    assert record_set["description"].endswith("of these columns: odd")
+    assert "odd" not in [field["name"] for field in record_set["field"]]
+
+
+def test_the_card_says_what_nobody_told_it(corpus):
+    card = audit_dataset(corpus, emit_croissant=True).croissant
+
+    assert card["license"] == "NOASSERTION"
+    assert card["version"].startswith("0.0.0+sha256.")
+    assert "The licence is not known" in card["description"]
+    assert "The creator is not known" in card["description"]
+
+
+def test_the_card_takes_what_the_caller_knows(corpus):
+    known = {
+        "name": "support-chats",
+        "license": "https://spdx.org/licenses/CC-BY-4.0.html",
+        "creator": "Example Ltd",
+        "version": "2.1.0",
+        "citation": "Example Ltd: Support chats, 2026",
+        "date_published": "2026-01-31",
+    }
+    card = audit_dataset(corpus, emit_croissant=True, croissant_metadata=known).croissant
+    dataset = load(corpus, card)
+
+    assert dataset.metadata.ctx.issues.warnings == set()
+    assert (dataset.metadata.name, dataset.metadata.version) == ("support-chats", "2.1.0")
+    assert dataset.metadata.date_published.isoformat() == "2026-01-31T00:00:00"
+    assert [creator.name for creator in dataset.metadata.creators] == ["Example Ltd"]
+    assert "not known" not in card["description"]
+
+
+def test_unknown_keys_of_the_card_are_refused(corpus):
+    with pytest.raises(ValueError, match="croissant_metadata must be a mapping with keys of name,"):
+        audit_dataset(corpus, emit_croissant=True, croissant_metadata={"licence": "MIT"})
+
+
+def test_a_credential_among_the_keys_of_an_object_is_not_in_the_card(tmp_path):
+    key = "AKIA" + "IOSFODNN7" + "EXAMPLE"
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps({"text": "a", "by": {key: "b", "c": 1}}), encoding="utf-8")
+
+    card = audit_dataset(path, emit_croissant=True).croissant
+
+    assert key not in json.dumps(card)
+    by = card["recordSet"][0]["field"][1]
+    assert [field["name"] for field in by["subField"]] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.csv", "train.parquet"])
+def test_rows_of_other_kinds_of_files_are_streamed_too(tmp_path, name):
+    rows = [{"text": "hello", "n": "one"}, {"text": "bye", "n": "two"}]
+    if name.endswith(".gz"):
+        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as stream:
+            stream.write("\n".join(map(json.dumps, rows)))
+    elif name.endswith(".csv"):
+        (tmp_path / name).write_text("text,n\nhello,one\nbye,two\n", encoding="utf-8")
+    else:
+        arrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(arrow.Table.from_pylist(rows), tmp_path / name)
+
+    dataset = load(tmp_path, audit_dataset(tmp_path / name, emit_croissant=True).croissant)
+
+    assert dataset.metadata.ctx.issues.warnings == set()
+    assert list(dataset.records("train")) == [
+        {"train/text": b"hello", "train/n": b"one"},
+        {"train/text": b"bye", "train/n": b"two"},
+    ]
+
+
+def test_a_card_of_rows_in_memory_says_so():
+    card = audit_dataset([{"text": "a"}], emit_croissant=True).croissant
+
+    assert "there are no files to name" in card["description"]
+    assert card["version"] == "0.0.0"

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from forgelm.data_audit import audit_dataset
-from forgelm.data_audit._scan import ScanOptions, merge, scan_range
+from forgelm.data_audit._quality import named_checks
+from forgelm.data_audit._scan import Merger, ScanOptions, merge, scan_range
 from forgelm.data_audit._sources import ByteRange
 
 LINES = [
@@ -42,7 +43,7 @@ def test_a_file_cut_at_any_byte_gives_the_same_result(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"".join(LINES))
     size = path.stat().st_size
-    options = ScanOptions(quality=True)
+    options = ScanOptions(quality=named_checks("default"))
 
     def scan(start, end):
         return scan_range(ByteRange("train", str(path), start, end), options)
@@ -69,6 +70,19 @@ def test_merging_is_associative(tmp_path):
     for cut in range(1, len(parts)):
         assert plain(merge([merge(parts[:cut]), merge(parts[cut:])])) == whole
     assert len(whole["problems"]) == 20
+
+
+def test_merging_as_results_come_is_merging_at_once(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"".join(LINES) * 8)
+    cuts = [ByteRange("train", str(path), n, n + 5) for n in range(0, path.stat().st_size, 5)]
+    parts = [scan_range(each, ScanOptions()) for each in cuts]
+    merger = Merger()
+    for part in parts:
+        merger.add(part)
+
+    assert len(parts) > 16 * 16
+    assert plain(merger.merged()) == plain(merge(parts))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def audit_bytes(path, *lines):
     [
         ("missing.jsonl", None, r"missing\.jsonl: no such file or directory\. Name a file"),
         ("empty.jsonl", b"", r"empty\.jsonl: the file is empty"),
-        ("rows.csv", b"a,b\n1,2\n", r"rows\.csv: files of type '\.csv' are not read\. .*\.jsonl"),
+        ("rows.xls", b"a,b\n1,2\n", r"rows\.xls: files of type '\.xls' are not read\. .*\.jsonl"),
         ("rows", b"{}\n", "are not read"),
     ],
 )
@@ -58,14 +58,14 @@ def test_the_names_of_files_give_the_splits(tmp_path):
     names = ["train-00000-of-00002", "train-00001-of-00002", "val", "dev", "holdout", "extra"]
     for name in names:
         (tmp_path / f"{name}.jsonl").write_bytes(GOOD)
-    (tmp_path / "notes.csv").write_bytes(b"a,b")
+    (tmp_path / "notes.txt").write_bytes(b"a,b")
 
     report = audit_dataset(tmp_path)
 
     counts = {name: stats["sample_count"] for name, stats in report.splits.items()}
     assert counts == {"train": 2, "validation": 2, "test": 1, "extra": 1}
     assert any("extra.jsonl is no usual split name" in note for note in report.notes)
-    assert any("notes.csv" in note for note in report.notes)
+    assert any("notes.txt" in note for note in report.notes)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,25 @@ def test_an_odd_but_readable_line_is_a_row(tmp_path, line):
 
     assert report.total_samples == 2
     assert not any("passed over" in note for note in report.notes)
+
+
+def test_what_a_repeated_key_hides_is_found(tmp_path):
+    line = b'{"text": "bob@example.com", "m": [{"a": "eve@example.com", "a": 1}], "text": "x"}'
+
+    report = audit_bytes(tmp_path / "rows.jsonl", line)
+
+    assert [finding.column for finding in report.pii_findings] == ["text", "m[].a"]
+    assert report.splits["train"]["columns"] == ["text", "m"]
+    assert report.splits["train"]["text_length"]["max"] == 1
+
+
+def test_deep_nesting_is_passed_over_even_where_a_repeated_key_hides_it(tmp_path):
+    line = b'{"a": ' + b"[" * 300 + b"]" * 300 + b', "a": 1}'
+
+    report = audit_bytes(tmp_path / "rows.jsonl", line, GOOD)
+
+    assert report.splits["train"]["parse_errors"] == 1
+    assert report.total_samples == 1
 
 
 def test_only_the_first_bad_lines_are_listed(tmp_path):

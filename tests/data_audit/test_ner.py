@@ -22,6 +22,10 @@ def load(**overrides):
 """
 AUDIT = """
 import json, sys
+
+# Presidio loads both where they are installed, which takes ten seconds; spaCy's rules need neither.
+sys.modules["torch"] = sys.modules["transformers"] = None
+
 from forgelm import audit_dataset
 from forgelm.errors import OptionalDependencyError
 
