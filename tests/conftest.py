@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["FORGELM_OPERATOR"] = "tester@example"
 os.environ.pop("FORGELM_AUDIT_SECRET", None)
 
+# A shell starts its background jobs with SIGINT ignored, and every child would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -22,3 +26,29 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from forgelm.quickstart import build_tiny_model
 
     return build_tiny_model(tmp_path_factory.mktemp("tiny_model") / "tiny-llama")
+
+
+_NAMES = """
+import spacy
+
+NAMES = {"PERSON": "Ada Lovelace", "ORG": "Acme Corp", "GPE": "Ankara"}
+
+def load(**overrides):
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": label, "pattern": name} for label, name in NAMES.items()])
+    return nlp
+"""
+
+
+@pytest.fixture
+def spacy_pipeline(tmp_path: Path) -> Path:
+    """Give a folder for PYTHONPATH with an installed English spaCy pipeline; it knows 3 names."""
+    package = tmp_path / "site" / "en_three_names"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(_NAMES, encoding="utf-8")
+    info = tmp_path / "site" / "en_three_names-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: en_three_names\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[spacy_models]\nen_three_names = en_three_names\n")
+    return tmp_path / "site"

@@ -132,7 +132,7 @@ def _is_sane(values: dict[str, Any]) -> bool:
         if type(values[name]) is not type(default) or (type(default) is int and values[name] < 0):
             return False
     lengths = [values[name] for name in ("entries", "size_bytes", "last_line_bytes")]
-    return lengths == [0, 0, 0] or 0 < lengths[2] <= lengths[1]
+    return lengths == [0, 0, 0] or (0 not in lengths and lengths[2] <= lengths[1])
 
 
 def _mac_key(secret: str) -> bytes:

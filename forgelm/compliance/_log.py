@@ -51,7 +51,7 @@ class AuditLogger:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     logger = AuditLogger(folder, run_id="fg-0123456789ab")
         ...     logger.log_event("training.started", model="tiny")
-        ...     logger.path.read_text()[-34:]
+        ...     logger.path.read_text()[-28:]
         '"genesis", "model": "tiny"}\\n'
     """
 

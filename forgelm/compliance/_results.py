@@ -41,7 +41,10 @@ class VerifyResult:
 
     @property
     def chain_head(self) -> str | None:
-        """SHA-256 of the last line that stands up; keep it elsewhere as an anchor."""
+        """SHA-256 of the last line that stands up; keep it elsewhere as an anchor.
+
+        None when no line does, or when a side file contradicts the chain.
+        """
         return self._details[0]
 
     @property

@@ -140,6 +140,7 @@ class _Verification:
             f"{walker.entries} ({walker.size_bytes} bytes), its head file records {head.entries} "
             f"({head.size_bytes} bytes)",
             read=walker.entries,
+            last_hash=self._last_hash(),
         )
 
     def _passed(self) -> VerifyResult:
@@ -157,7 +158,7 @@ class _Verification:
             notes.append("The tags were not checked: no secret was given.")
         if self._secret is not None and not walker.keyed:
             notes.append("No line carries a tag: the secret proves nothing here.")
-        return self._result(None, None, read=walker.entries)
+        return self._result(None, None, read=walker.entries, last_hash=self._last_hash())
 
     def _invalid_next(self, problem: str) -> VerifyResult:
         """The line after the last accepted one is not as it should be."""
@@ -166,7 +167,10 @@ class _Verification:
         reason = f"line {number} (byte {self._walker.size_bytes}): {problem}"
         if problem == INCOMPLETE:
             reason += self._what_the_head_says()
-        return self._result(number, reason, read=number - blank)
+        return self._result(number, reason, read=number - blank, last_hash=self._last_hash())
+
+    def _last_hash(self) -> str | None:
+        return self._walker.chain_head if self._walker.entries else None
 
     def _what_the_head_says(self) -> str:
         head = self._head
@@ -181,15 +185,17 @@ class _Verification:
         walker = self._walker
         start = walker.size_bytes - walker.last_line_bytes
         reason = f"line {walker.entries} (byte {start}): {problem}"
-        return self._result(walker.entries, reason, read=walker.entries)
+        return self._result(walker.entries, reason, read=walker.entries, last_hash=None)
 
-    def _result(self, index: int | None, reason: str | None, *, read: int) -> VerifyResult:
+    def _result(
+        self, index: int | None, reason: str | None, *, read: int, last_hash: str | None
+    ) -> VerifyResult:
         return VerifyResult(
             valid=reason is None,
             entries_count=read,
             first_invalid_index=index,
             reason=reason,
-            last_hash=self._walker.chain_head if self._walker.entries else None,
+            last_hash=last_hash,
             remarks=tuple(self._notes),
             has_head=self._head is not None,
         )

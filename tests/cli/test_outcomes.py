@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,16 @@ def test_an_altered_log_exits_with_6_and_names_the_line(
     assert "line 2" in capsys.readouterr().out
     assert run(["verify-audit", "out", "--output-format", "json"]) == 6
     assert json.loads(capsys.readouterr().out)["valid"] is False
+
+
+@pytest.mark.parametrize("remove", [Path.unlink, lambda log: log.write_bytes(b"")])
+def test_a_log_that_was_deleted_or_emptied_is_an_alteration(
+    remove: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    AuditLogger("out").log_event("training.started")
+    remove(Path("out/audit_log.jsonl"))
+    assert run(["verify-audit", "out"]) == 6
+    assert "ALTERED" in capsys.readouterr().out
 
 
 def test_a_secret_comes_from_the_variable_that_was_named(

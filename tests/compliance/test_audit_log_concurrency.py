@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,33 @@ def test_a_stuck_writer_is_waited_for_only_so_long(tmp_path: Path) -> None:
     stuck.communicate("")
     logger.log_event("step", n=3)
     assert _steps(tmp_path) == [1, 3]
+
+
+def test_a_log_moved_away_while_a_writer_waits_does_not_get_its_event(tmp_path: Path) -> None:
+    logger = AuditLogger(tmp_path)
+    logger.log_event("step", n=1)
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    with open(logger.path, "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=logger.log_event, args=("step",), kwargs={"n": 2})
+        waiting.start()
+        while sum(os.path.samestat(os.fstat(held.fileno()), stat) for stat in _open_files()) < 2:
+            time.sleep(0.001)
+        for path in list(tmp_path.glob(f"{NAME}*")):
+            path.rename(archive / path.name)
+    waiting.join()
+    assert _steps(tmp_path) == [2]
+    assert _steps(archive) == [1]
+
+
+def _open_files() -> list[os.stat_result]:
+    """What the descriptors of this process lead to."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.stat(f"/proc/self/fd/{name}"))
+    return found
 
 
 def test_a_logger_used_in_a_forked_child_says_what_to_do(tmp_path: Path) -> None:

@@ -123,6 +123,25 @@ def _lines(code: str, folder: Path, **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_snippet_1_audits_a_corpus_from_a_notebook(tmp_path: Path, spacy_pipeline: Path) -> None:
+    pytest.importorskip("presidio_analyzer")
+    data = tmp_path / "data" / "customer_support.jsonl"
+    data.parent.mkdir()
+    texts = ["Ada Lovelace wrote from ada@example.com about an order", "My parcel is late"]
+    rows = [{"text": text} for text in [*texts, texts[1]]]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    assert _lines(AUDIT, tmp_path, PYTHONPATH=str(spacy_pipeline)) == [
+        "samples: 3",
+        "duplicates: 1",
+        "pii findings: 2",
+        "split overlap pairs: {}",
+    ]
+    report = json.loads((tmp_path / "audit_out/data_audit_report.json").read_text("utf-8"))
+    assert report["pii_summary"] == {"email": 1, "person": 1}
+    assert report["croissant"]["@type"] == "sc:Dataset"
+
+
 def test_snippet_2_verifies_a_keyed_log_in_ci(tmp_path: Path) -> None:
     run_dir = tmp_path / "outputs" / "run-001"
     logging = f"from forgelm import AuditLogger; AuditLogger({str(run_dir)!r}).log_event('a.b')"

@@ -9,17 +9,6 @@ import sys
 
 import pytest
 
-PIPELINE = """
-import spacy
-
-NAMES = {"PERSON": "Ada Lovelace", "ORG": "Acme Corp", "GPE": "Ankara"}
-
-def load(**overrides):
-    nlp = spacy.blank("en")
-    ruler = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": label, "pattern": name} for label, name in NAMES.items()])
-    return nlp
-"""
 AUDIT = """
 import json, sys
 
@@ -39,21 +28,8 @@ print(json.dumps([report.pii_summary, report.pii_severity["by_tier"], findings, 
 """
 
 
-@pytest.fixture
-def pipeline(tmp_path):
-    """A folder for the path, with an installed spaCy pipeline that knows three names."""
-    package = tmp_path / "site" / "en_three_names"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(PIPELINE, encoding="utf-8")
-    info = tmp_path / "site" / "en_three_names-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: en_three_names\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[spacy_models]\nen_three_names = en_three_names\n")
-    return tmp_path / "site"
-
-
 def test_names_are_found_beside_the_patterns_and_need_a_pipeline_for_the_language(
-    pipeline, tmp_path
+    spacy_pipeline, tmp_path
 ):
     pytest.importorskip("presidio_analyzer")
     source = tmp_path / "rows.jsonl"
@@ -63,7 +39,7 @@ def test_names_are_found_beside_the_patterns_and_need_a_pipeline_for_the_languag
     # A process of its own: spaCy looks for installed pipelines once, when it is imported.
     done = subprocess.run(
         [sys.executable, "-c", AUDIT, source],
-        env={**os.environ, "PYTHONPATH": str(pipeline)},
+        env={**os.environ, "PYTHONPATH": str(spacy_pipeline)},
         capture_output=True,
         check=True,
         text=True,

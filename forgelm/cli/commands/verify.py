@@ -54,9 +54,11 @@ def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyR
             "to check the log with. Set it, or name another with --hmac-secret-env."
         )
     log = Path(path, "audit_log.jsonl") if os.path.isdir(path) else Path(path)
-    if not log.exists():
+    # With a side file beside it, a log that is gone was deleted: that is for the verifier to say.
+    recorded = any(Path(f"{log}{suffix}").exists() for suffix in (".head", ".manifest.json"))
+    if not recorded and not log.exists():
         raise DataError(f"{log}: there is no such audit log. Give the run directory or its log.")
-    if log.stat().st_size == 0:
+    if not recorded and log.stat().st_size == 0:
         raise DataError(f"{log}: the audit log is empty, so there is nothing to verify.")
     return verify_audit_log(str(log), hmac_secret=secret, require_hmac=require_hmac)
 
