@@ -59,7 +59,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV) (some minutes the first time) ..."
-	$(INSTALL) --editable '.[train,dedup,pii,notebook,dev]'
+	$(INSTALL) --editable '.[train,data,dedup,pii,notebook,cluster,dev]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)-base/.installed: pyproject.toml constraints.txt

@@ -69,7 +69,8 @@ def run_quickstart(
         output_dir: Each call makes a new folder in it (`run-001`, `run-002`, ...) and touches
             nothing else.
         model: A model's folder or Hub name. Left out, a tiny model is built on the spot.
-        data: A JSONL file or a folder of splits. Left out, a support data set is written.
+        data: A file or a folder of splits, of any type that `audit_dataset` reads. Left out, a
+            support data set is written.
         max_steps: Optimizer steps; 120 when left out.
         listeners: Called with each `ProgressEvent` of the training.
 

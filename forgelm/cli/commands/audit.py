@@ -77,7 +77,8 @@ def _present(report: AuditReport) -> Presentation:
 def audit(source: str, **options: Any) -> AuditReport:
     """Find personal data, credentials and duplicates in a data set.
 
-    SOURCE is a JSONL file or a folder of JSONL files, named for their splits.
+    SOURCE is a file (JSON Lines, JSON, CSV, Parquet, Arrow; text also as .gz or .zst), a folder or
+    a pattern of such files, named for their splits, or the name of a data set on the Hub.
     """
     from forgelm.data_audit import audit_dataset
 

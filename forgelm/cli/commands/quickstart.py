@@ -45,7 +45,7 @@ def _present(result: QuickstartResult) -> Presentation:
     help="Folder in which each call makes a new one.",
 )
 @click.option("--model", help="Folder or Hub name of a model; left out, a tiny one is built.")
-@click.option("--data", help="JSONL file or folder of splits; left out, one is written.")
+@click.option("--data", help="Data file or folder of splits; left out, one is written.")
 @click.option("--max-steps", type=click.IntRange(min=1), help="Optimizer steps.")
 def quickstart(**options: Any) -> QuickstartResult:
     """Do the whole job once, offline, from audit to verified record."""
