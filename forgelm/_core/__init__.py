@@ -1,4 +1,4 @@
-"""Plumbing that knows nothing of the domain: optional packages, digests and files."""
+"""What every room shares: optional packages, digests, files, and the names of splits."""
 
 from forgelm._core.digest import sha256_file, sha256_hex
 from forgelm._core.files import (
@@ -9,8 +9,10 @@ from forgelm._core.files import (
     write_json_atomic,
 )
 from forgelm._core.optional import is_installed, require
+from forgelm._core.splits import SPLIT_NAMES
 
 __all__ = [
+    "SPLIT_NAMES",
     "append_json_line",
     "is_installed",
     "json_safe",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forgelm._core import SPLIT_NAMES
 from forgelm.data._files import SUFFIXES, read_rows
 from forgelm.data._hub import is_hub_name, load_hub_dataset
 from forgelm.data._problems import RowProblems
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["RowSource", "check_source", "open_source", "rows_in_memory"]
 
 logger = logging.getLogger(__name__)
-
-_SPLITS = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "eval": "test",
-    "holdout": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -102,7 +92,7 @@ def rows_in_memory(splits: Mapping[str, Iterable[Any]], name: str) -> dict[str, 
     """Return splits that are already loaded, under the names that training uses."""
     found: dict[str, RowSource] = {}
     for split, rows in splits.items():
-        known = _SPLITS.get(split.lower())
+        known = SPLIT_NAMES.get(split.lower())
         if known is None or known in found:
             logger.warning("%s: the split %r is not used", name, split)
         else:
@@ -114,7 +104,7 @@ def _directory_splits(folder: Path) -> dict[str, RowSource]:
     parts: dict[str, list[Path]] = {}
     unnamed: list[Path] = []
     for path in _data_files(folder):
-        split = _SPLITS.get(re.split(r"[-_.]", path.stem.lower())[0])
+        split = SPLIT_NAMES.get(re.split(r"[-_.]", path.stem.lower())[0])
         (unnamed if split is None else parts.setdefault(split, [])).append(path)
     if unnamed and "train" in parts:
         names = ", ".join(path.name for path in unnamed[:5])

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from forgelm._core import SPLIT_NAMES
 from forgelm.data_audit._files import READABLE, file_kind
 from forgelm.data_audit._hub import hub_splits, is_hub_name
 from forgelm.data_audit._memory import IN_MEMORY, chunks
@@ -23,16 +24,6 @@ __all__ = ["ByteRange", "Corpus", "Source", "find_corpus"]
 
 Source = str | os.PathLike[str] | Mapping[str, Iterable[Any]] | Iterable[Any]
 
-_SPLIT_NAMES = {
-    "train": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "dev": "validation",
-    "test": "test",
-    "eval": "test",
-    "holdout": "test",
-}
 _SHARD = re.compile(r"[-_.][0-9].*$")
 _WILD = re.compile(r"[*?\[]")
 # What lies beside data and is none.
@@ -160,7 +151,7 @@ def _in_memory(source: Any) -> Corpus:
 def _corpus_of_rows(rows: Mapping[Any, Any], path: str, label: str) -> Corpus:
     splits: dict[str, Any] = {}
     for name, content in rows.items():
-        split = _SPLIT_NAMES.get(str(name).lower()) or printable(str(name))
+        split = SPLIT_NAMES.get(str(name).lower()) or printable(str(name))
         if split in splits:
             raise DataError(f"Two of the splits are {split!r}; give each rows of its own.")
         splits[split] = content
@@ -243,12 +234,12 @@ def _split_of(file: str) -> tuple[str, bool]:
     """Return the split by the file's name, or else by its directory's, and if it is a usual one."""
     kind = file_kind(file)
     stem = kind.stem if kind else Path(file).stem
-    known = _SPLIT_NAMES.get(stem.lower()) or _SPLIT_NAMES.get(_SHARD.sub("", stem.lower()))
+    known = SPLIT_NAMES.get(stem.lower()) or SPLIT_NAMES.get(_SHARD.sub("", stem.lower()))
     return known or printable(stem), known is not None
 
 
 def _in_order(splits: Iterable[str]) -> list[str]:
-    order = {name: place for place, name in enumerate(dict.fromkeys(_SPLIT_NAMES.values()))}
+    order = {name: place for place, name in enumerate(dict.fromkeys(SPLIT_NAMES.values()))}
     return sorted(splits, key=lambda name: (order.get(name, len(order)), name))
 
 
@@ -265,7 +256,7 @@ def _saved(path: Path, label: str) -> Corpus | None:
     splits: dict[str, tuple[str, ...]] = {}
     for name, folder in folders.items():
         metadata += [folder / "state.json", folder / "dataset_info.json"]
-        split = _SPLIT_NAMES.get(name.lower()) or printable(name)
+        split = SPLIT_NAMES.get(name.lower()) or printable(name)
         splits[split] = (*splits.get(split, ()), *_shards(folder))
     return Corpus(
         os.path.abspath(path),
