@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed
 from forgelm.errors import ConfigError, TrainingError
+from forgelm.trainer._algorithms import ALGORITHMS
+from forgelm.trainer._galore import galore_arguments
 from forgelm.trainer._precision import Precision
 
 if TYPE_CHECKING:
@@ -69,7 +71,6 @@ def common_arguments(
         # Below 1 it is a share of the steps; 1 itself would be read as one step.
         "warmup_ratio": min(training.warmup_ratio, math.nextafter(1.0, 0.0)),
         "weight_decay": training.weight_decay,
-        "save_total_limit": training.save_total_limit,
         "neftune_noise_alpha": training.neftune_noise_alpha,
         "run_name": training.run_name,
         "report_to": reporting_tool(training),
@@ -82,7 +83,8 @@ def common_arguments(
         "train_sampling_strategy": "random" if config.data.shuffle else "sequential",
         "disable_tqdm": True,
     }
-    return wanted | _precision_arguments(precision) | _evaluation_arguments(training, evaluates)
+    wanted |= _precision_arguments(precision, training) | galore_arguments(config)
+    return wanted | _evaluation_arguments(training, evaluates)
 
 
 def reporting_tool(training: TrainingConfig) -> str:
@@ -106,14 +108,16 @@ def reporting_tool(training: TrainingConfig) -> str:
     )
 
 
-def _precision_arguments(precision: Precision) -> dict[str, Any]:
+def _precision_arguments(precision: Precision, training: TrainingConfig) -> dict[str, Any]:
     gpu = precision.device == "cuda"
+    chosen = training.gradient_checkpointing
+    computed = precision.compute_dtype or precision.dtype
     return {
         "use_cpu": precision.device == "cpu",
-        "bf16": gpu and precision.dtype == "bfloat16",
-        "fp16": gpu and precision.dtype == "float16",
+        "bf16": gpu and computed == "bfloat16",
+        "fp16": gpu and computed == "float16",
         # It trades time for GPU memory.
-        "activation_checkpointing": gpu,
+        "activation_checkpointing": gpu if chosen is None else chosen,
     }
 
 
@@ -122,13 +126,14 @@ def _evaluation_arguments(training: TrainingConfig, evaluates: bool) -> dict[str
     wanted: dict[str, Any] = {"save_strategy": "steps", "save_steps": save_steps}
     if not evaluates:
         return wanted | {"eval_strategy": "no"}
+    algorithm = ALGORITHMS[training.trainer_type]
     return wanted | {
         "eval_strategy": "steps",
         "eval_steps": eval_steps,
         "eval_on_start": True,
         "load_best_model_at_end": True,
-        "metric_for_best_model": "eval_loss",
-        "greater_is_better": False,
+        "metric_for_best_model": algorithm.judged_by,
+        "greater_is_better": algorithm.greater_is_better,
     }
 
 

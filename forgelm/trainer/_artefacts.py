@@ -2,72 +2,93 @@
 
 from __future__ import annotations
 
-import json
-import re
+import glob
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
 from forgelm.errors import TrainingError
-from forgelm.trainer._progress import METRICS_FILE
+from forgelm.runs import move_aside
+from forgelm.trainer._probe import CheckFailedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["save_final_model", "set_aside_earlier_run"]
+__all__ = ["repair_interrupted_save", "save_final_model"]
 
 _EARLIER = "earlier"
-_CHECKPOINT = re.compile(r"checkpoint-\d+")
-_RUN_ID = re.compile(r"[\w.-]{1,64}")
-
-
-def set_aside_earlier_run(run_dir: Path) -> None:
-    """Move an earlier run's metrics and checkpoints to `earlier/<its run id>/`.
-
-    Left where they are they would be counted, rotated away or resumed as this run's.
-    """
-    left = [path for path in run_dir.iterdir() if _CHECKPOINT.fullmatch(path.name)]
-    metrics = run_dir / METRICS_FILE
-    if metrics.exists():
-        left.append(metrics)
-    if left:
-        _move_aside(run_dir, left, _run_of(metrics))
+_BEFORE = "before-"
+_UNVERIFIED = "unverified"
 
 
 def save_final_model(
     model: Any,
     tokenizer: PreTrainedTokenizerBase,
+    target: Path,
     *,
     run_dir: Path,
-    name: str,
     run_id: str,
-    merge: bool,
+    check: Callable[[Path], None] | None = None,
 ) -> Path:
-    """Write adapter (or merged model) and tokenizer to `run_dir/name`, whole or not at all.
+    """Write adapter (or whole model) and tokenizer to `target`, whole or not at all.
 
-    A final model that stands there already is moved to `earlier/` once the new one is complete.
+    A model that stands there already is moved to `earlier/` once the new one is complete. A
+    process that is killed in between leaves what `repair_interrupted_save` puts right.
+
+    Args:
+        model: What `save_pretrained` is called on.
+        tokenizer: Its tokenizer.
+        target: The folder to write.
+        run_dir: The folder of the run.
+        run_id: Its name.
+        check: Looks at what was written. What it rejects is kept in `unverified/` to be examined.
 
     Raises:
-        TrainingError: What was written cannot be read back.
+        TrainingError: What was written cannot be read back, or computes something else.
         OSError: The disk is full or the folder cannot be written.
     """
-    written = run_dir / f".{name}.{run_id}.tmp"
-    final = run_dir / name
+    written = run_dir / f".{target.name}.{run_id}.tmp"
     try:
-        if merge and hasattr(model, "merge_and_unload"):
-            model.merge_and_unload().save_pretrained(written)
-        else:
-            model.save_pretrained(written)
+        model.save_pretrained(written)
         tokenizer.save_pretrained(written)
         _check_weights(written)
-        if final.exists():
-            _move_aside(run_dir, [final], f"before-{run_id}")
-        written.rename(final)
+        if check is not None:
+            check(written)
+    except CheckFailedError as error:
+        kept = run_dir / _UNVERIFIED / run_id / target.name
+        kept.parent.mkdir(parents=True)
+        written.rename(kept)
+        raise TrainingError(f"{error}; what was written is in {kept}") from error
     except BaseException:
         shutil.rmtree(written, ignore_errors=True)
         raise
-    return final
+    if target.exists():
+        move_aside(run_dir, [target], f"{_BEFORE}{run_id}")
+    written.rename(target)
+    return target
+
+
+def repair_interrupted_save(run_dir: Path, name: str) -> bool:
+    """Put back the final model that a run killed while replacing it had moved away.
+
+    What that run had written is kept in `earlier/`: its record does not say that it was finished.
+
+    Returns:
+        Whether a model was put back to `run_dir/name`.
+    """
+    final = run_dir / name
+    restored = False
+    for written in sorted(run_dir.glob(f".{glob.escape(name)}*.tmp")):
+        run_id = written.name.removeprefix(f".{name}.").removesuffix(".tmp")
+        run_id = run_id.removeprefix("staging.")
+        moved = run_dir / _EARLIER / f"{_BEFORE}{run_id}" / name
+        if moved.is_dir() and not final.exists():
+            moved.rename(final)
+            restored = True
+        move_aside(run_dir, [written], f"unfinished-{run_id}")
+    return restored
 
 
 def _check_weights(folder: Path) -> None:
@@ -82,24 +103,3 @@ def _check_weights(folder: Path) -> None:
         raise TrainingError(f"{file.name} of the final model cannot be read back") from error
     if not tensors:
         raise TrainingError("the final model was saved without any weights")
-
-
-def _move_aside(run_dir: Path, paths: list[Path], label: str) -> None:
-    target = run_dir / _EARLIER / label
-    number = 1
-    while target.exists():
-        number += 1
-        target = run_dir / _EARLIER / f"{label}-{number}"
-    target.mkdir(parents=True)
-    for path in paths:
-        path.rename(target / path.name)
-
-
-def _run_of(metrics: Path) -> str:
-    try:
-        with open(metrics, encoding="utf-8") as stream:
-            run_id = json.loads(stream.readline(65_536))["run_id"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return "unknown-run"
-    usable = isinstance(run_id, str) and _RUN_ID.fullmatch(run_id) and run_id not in {".", ".."}
-    return run_id if usable else "unknown-run"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from forgelm._core import require
+from forgelm.trainer._checkpoints import CheckpointKeeper, FoundCheckpoint
+from forgelm.trainer._ranks import Ranks
 from forgelm.trainer._stop import StopRequest
 from forgelm.trainer._stream import ProgressStream
 
@@ -34,35 +36,64 @@ class StepWatcher:
         stopped_at: The step a stop request ended the run at, or None.
         broken: The first non-finite figure as a sentence, or None.
         checkpoint: The newest checkpoint, or None.
+        gradient: Norm of the last gradient that was logged, or None.
+        tokens: Tokens trained on so far, where the Trainer counts them.
         evaluations: Metrics of each evaluation, by step; step 0 is the untrained model.
     """
 
-    def __init__(self, stream: ProgressStream, stop: StopRequest) -> None:
+    def __init__(
+        self,
+        stream: ProgressStream,
+        stop: StopRequest,
+        keeper: CheckpointKeeper,
+        ranks: Ranks,
+        resumed: FoundCheckpoint | None = None,
+    ) -> None:
         self._stream = stream
         self._stop = stop
+        self._keeper = keeper
+        self._ranks = ranks
+        self._resumed = resumed
         self._bar: tqdm[Any] | None = None
-        self._tokens, self._clock = 0.0, time.monotonic()
+        self._clock = time.monotonic()
+        self.tokens = 0.0
+        self.gradient: float | None = None
         self.stopped_at: int | None = None
         self.broken: str | None = None
-        self.checkpoint: Path | None = None
+        self.checkpoint: Path | None = resumed.path if resumed else None
         self.evaluations: dict[int, dict[str, float]] = {}
 
     def on_train_begin(
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
-        """Say that the run begins."""
-        self._bar = tqdm(total=state.max_steps, desc="Training", unit="step", disable=None)
+        """Say that the run begins, or goes on: then the evaluations so far are known."""
+        self._bar = tqdm(
+            total=state.max_steps,
+            initial=state.global_step,
+            desc="Training",
+            unit="step",
+            disable=None if self._ranks.is_first else True,
+        )
         self._clock = time.monotonic()
-        self._stream.emit("train_begin", **_place(state))
+        for entry in state.log_history:
+            if any(name.startswith("eval_") for name in entry):
+                self.evaluations.setdefault(int(entry["step"]), _figures(entry))
+        message = self._resumed.sentence() if self._resumed else None
+        self._stream.emit("train_begin", **_place(state), message=message)
+        self._resumed = None
 
     def on_step_end(
-        self, _args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Honour a stop request, unless the run is over anyway."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
-        if self._stop.reason is None or state.global_step >= state.max_steps:
+        self._beat(state)
+        if state.global_step >= state.max_steps:
             return
+        if not self._ranks.any(self._stop.reason is not None, args.device):
+            return
+        self._stop.ask("another process of the run was asked to stop")
         self.stopped_at = state.global_step
         control.should_training_stop = True
         control.should_save = True
@@ -75,6 +106,9 @@ class StepWatcher:
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
         """Leave the evaluation that comes before the first step when a stop is asked for."""
+        self._beat(state)
+        if self._ranks.count > 1:  # leaving it alone would keep the others waiting for ever
+            return
         if self._stop.reason is not None and state.global_step == 0:
             self.stopped_at = 0
             self._stream.emit("stopping", **_place(state), message=self._stop.reason)
@@ -93,6 +127,7 @@ class StepWatcher:
             return
         metrics = _figures(logs)
         metrics |= self._speed(metrics.get("num_tokens"))
+        self.gradient = metrics.get("grad_norm", self.gradient)
         self._stream.emit("log", **_place(state), metrics=metrics)
         if self._bar is not None:
             self._bar.set_postfix(loss=f"{metrics['loss']:.4f}", refresh=False)
@@ -101,7 +136,7 @@ class StepWatcher:
 
     def on_evaluate(
         self,
-        _args: TrainingArguments,
+        args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
         metrics: Mapping[str, Any] | None = None,
@@ -109,22 +144,38 @@ class StepWatcher:
     ) -> None:
         """Report an evaluation, and keep the weights if they are the best so far."""
         figures = _figures(metrics or {})
-        earlier = [e.get("eval_loss", math.inf) for step, e in self.evaluations.items() if step]
-        loss = figures.get("eval_loss", math.nan)
-        if state.global_step and loss < min(earlier, default=math.inf):
+        judged_by = args.metric_for_best_model or "eval_loss"
+        sign = -1.0 if args.greater_is_better else 1.0
+        # A figure that is missing or no number is worse than everything.
+        earlier = [
+            sign * found[judged_by]
+            for step, found in self.evaluations.items()
+            if step and judged_by in found
+        ]
+        judged = sign * figures.get(judged_by, math.nan)
+        if state.global_step and judged < min(earlier, default=math.inf):
             control.should_save = True  # the best weights can only be restored if they were saved
         self.evaluations[state.global_step] = figures
         self._stream.emit("evaluate", **_place(state), metrics=figures)
         self._clock = time.monotonic()
-        self._watch(figures, ("eval_loss",), state, control)
+        self._watch(figures, ("eval_loss", judged_by), state, control)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
-        """Report a checkpoint."""
-        self.checkpoint = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        """Commit a checkpoint, report it, and let old ones go."""
+        run_dir = Path(str(args.output_dir))
+        self.checkpoint = run_dir / f"checkpoint-{state.global_step}"
+        self._ranks.wait()  # each process has written files of its own
+        if self._ranks.is_first:
+            self._keeper.commit(self.checkpoint, state.global_step)
+            self._keeper.rotate(run_dir, state.best_model_checkpoint)
         self._stream.emit("save", **_place(state), message=str(self.checkpoint))
         self._clock = time.monotonic()
+
+    def _beat(self, state: TrainerState) -> None:
+        if self._stream.status is not None:
+            self._stream.status.beat(**_place(state))
 
     def close(self) -> None:
         """Take the progress bar away."""
@@ -149,8 +200,8 @@ class StepWatcher:
         if tokens is None:
             return {}
         elapsed = max(time.monotonic() - self._clock, 1e-9)
-        speed = (tokens - self._tokens) / elapsed
-        self._tokens, self._clock = tokens, time.monotonic()
+        speed = (tokens - self.tokens) / elapsed
+        self.tokens, self._clock = tokens, time.monotonic()
         return {"tokens_per_second": speed}
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
+from forgelm.trainer._adapters import lora_config
+from forgelm.trainer._algorithm_checks import check_kept
 from forgelm.trainer._algorithms import ALGORITHMS
 from forgelm.trainer._arguments import build_arguments
 from forgelm.trainer._callbacks import StepWatcher, StoppedEarlyError, trainer_callback
-from forgelm.trainer._model import lora_config
+from forgelm.trainer._reward_plan import RewardPlan
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
@@ -38,6 +41,7 @@ def build_trainer(
     tokenizer: Any,
     splits: Mapping[str, Any],
     arguments: Mapping[str, Any],
+    rewards: RewardPlan | None = None,
 ) -> Any:
     """Return the algorithm's Trainer, quiet, with early stopping where it can evaluate.
 
@@ -47,6 +51,7 @@ def build_trainer(
         tokenizer: Its tokenizer.
         splits: `train`, and `validation` to evaluate on.
         arguments: What `common_arguments` returned.
+        rewards: What answers are rewarded by, for an algorithm that learns from rewards.
     """
     transformers = require("transformers", extra="train", feature="Training")
     peft = require("peft", extra="train", feature="Training")
@@ -56,33 +61,55 @@ def build_trainer(
     if "validation" in splits:
         patience = config.training.early_stopping_patience
         callbacks.append(transformers.EarlyStoppingCallback(early_stopping_patience=patience))
+    wanted = {**arguments, **algorithm.arguments(config)}
+    options: dict[str, Any] = {}
+    if rewards is not None:
+        options["reward_funcs"] = list(rewards.functions)
+        wanted["reward_weights"] = list(rewards.weights)
+    has_adapter = isinstance(model, peft.PeftModel)
+    adapter = None if has_adapter else lora_config(config, model)
+    if algorithm.keeps_reference and adapter is None and not has_adapter:
+        # TRL would load it anew by its name: not this revision, and not these weights.
+        options["ref_model"] = copy.deepcopy(model)
     trainer = trainer_class(
         model=model,
-        args=build_arguments(config_class, {**arguments, **algorithm.arguments(config)}),
+        args=build_arguments(config_class, wanted),
         train_dataset=splits["train"],
         eval_dataset=splits.get("validation"),
         processing_class=tokenizer,
-        peft_config=None if isinstance(model, peft.PeftModel) else lora_config(config, model),
+        peft_config=adapter,
         callbacks=callbacks,
+        **options,
     )
+    check_kept(trainer, splits)
     trainer.remove_callback(transformers.PrinterCallback)
     # TRL would write a README.md of its own into the output directory at every checkpoint.
     trainer.create_model_card = _no_model_card
     return trainer
 
 
-def run_loop(trainer: Any, watcher: StepWatcher) -> LoopOutcome:
+def run_loop(trainer: Any, watcher: StepWatcher, *, resume_from: Path | None = None) -> LoopOutcome:
     """Train until the end, a stop request or a loss that is no number.
+
+    Args:
+        trainer: What `build_trainer` returned.
+        watcher: Sees every step.
+        resume_from: A checkpoint to go on from.
 
     Raises:
         RuntimeError: The device ran out of memory, or the loop failed otherwise.
     """
     trainer.add_callback(trainer_callback(watcher))
+    if resume_from is not None:
+        trainer.args.eval_on_start = False  # the checkpoint knows that evaluation
+        trainer.args.restore_callback_states_from_checkpoint = True  # early stopping's patience
     notes = require("transformers", extra="train", feature="Training").utils.logging
     verbosity = notes.get_verbosity()
     notes.set_verbosity_error()
     try:
-        figures: dict[str, Any] = trainer.train().metrics
+        figures: dict[str, Any] = trainer.train(
+            resume_from_checkpoint=str(resume_from) if resume_from else None
+        ).metrics
     except StoppedEarlyError:
         figures = {}
     finally:
@@ -96,12 +123,13 @@ def run_loop(trainer: Any, watcher: StepWatcher) -> LoopOutcome:
 
 
 def _evaluation_of(trainer: Any, watcher: StepWatcher) -> dict[str, float]:
-    """Return the evaluation of the weights that were kept, and the baseline's loss."""
+    """Return the evaluation of the weights that were kept, and the baseline they are judged by."""
     by_step = dict(watcher.evaluations)
     found: dict[str, float] = {}
-    baseline = by_step.pop(0, {}).get("eval_loss")
-    if baseline is not None:
-        found["baseline_eval_loss"] = baseline
+    untrained = by_step.pop(0, {})
+    judged_by = str(trainer.args.metric_for_best_model or "eval_loss")
+    if judged_by in untrained:
+        found[f"baseline_{judged_by}"] = untrained[judged_by]
     if by_step:
         best = Path(trainer.state.best_model_checkpoint or "").name.rpartition("-")[2]
         kept = int(best) if best.isdigit() and int(best) in by_step else max(by_step)

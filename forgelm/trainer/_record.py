@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 from forgelm.compliance import AuditLogger
 from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
-from forgelm.results import TrainResult
+from forgelm.export import MergeResult
+from forgelm.results import TrainResult, Verdict
+from forgelm.trainer._checkpoints import FoundCheckpoint
+from forgelm.trainer._gates import first_failure
+from forgelm.trainer._out_of_memory import BatchPlan, is_out_of_memory
 from forgelm.trainer._precision import Precision
 
 if TYPE_CHECKING:
@@ -24,11 +28,20 @@ logger = logging.getLogger(__name__)
 
 
 class RunRecord:
-    """The audit log of one run: one method for each event that the trainer records."""
+    """The audit log of one run: one method for each event that the trainer records.
 
-    def __init__(self, config: ForgeConfig, run_dir: Path, run_id: str) -> None:
+    Args:
+        config: The configuration.
+        run_dir: The folder of the run.
+        run_id: Its name.
+        silent: This is one of several processes, and another one keeps the log.
+    """
+
+    def __init__(
+        self, config: ForgeConfig, run_dir: Path, run_id: str, *, silent: bool = False
+    ) -> None:
         self._config = config
-        self._log = AuditLogger(str(run_dir), run_id=run_id)
+        self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
 
     def initialized(self) -> None:
@@ -40,7 +53,7 @@ class RunRecord:
             config_hash=self._config.config_hash(),
         )
 
-    def started(self, data: DataSummary, precision: Precision) -> None:
+    def started(self, data: DataSummary, precision: Precision, rewards: Sequence[str] = ()) -> None:
         """Record that model and data are loaded and the first step comes."""
         self._log.log_event(
             "training.started",
@@ -50,11 +63,23 @@ class RunRecord:
             dataset_format=data.format,
             split_rows=data.split_rows,
             dropped_rows=data.dropped_rows,
+            sources=data.mix(),
+            rewards=list(rewards),
             device=precision.device,
             dtype=precision.dtype,
             load_in_4bit=precision.load_in_4bit,
             load_in_4bit_downgrade=precision.downgrade,
         )
+
+    def resumed(self, found: FoundCheckpoint) -> None:
+        """Record where the run goes on from, and which checkpoints could not be used."""
+        self._log.log_event(
+            "training.resumed",
+            step=found.step,
+            checkpoint=str(found.path) if found.path else None,
+            skipped=[{"checkpoint": path.name, "reason": why} for path, why in found.skipped],
+        )
+        logger.info("%s", found.sentence())
 
     def stopped(self, step: int, result: TrainResult) -> None:
         """Record that somebody stopped the run after `step`."""
@@ -63,21 +88,82 @@ class RunRecord:
         )
 
     def judged(self, result: TrainResult) -> None:
-        """Record what the loss gate decided, if it had anything to decide on."""
-        verdict = result.verdicts[-1]
-        if verdict.status == "skipped":
-            logger.warning("the loss gate was skipped: %s", verdict.reason)
+        """Record what the gates on the loss decided, if they had anything to decide on."""
+        verdicts = [verdict for verdict in result.verdicts if verdict.status != "skipped"]
+        for verdict in result.verdicts:
+            if verdict.status == "skipped":
+                logger.warning("the gate %s was skipped: %s", verdict.gate, verdict.reason)
+        failed = first_failure(verdicts)
+        if failed is None and [verdict.gate for verdict in verdicts] == ["finite"]:
             return
         gates = self._config.evaluation
         given = gates.baseline_loss if gates else None
         measured = result.metrics.get("baseline_eval_loss")
         self._log.log_event(
             "evaluation.loss_gate_completed",
-            passed=verdict.status == "passed",
+            passed=failed is None,
             eval_loss=result.metrics.get("eval_loss"),
             max_acceptable_loss=gates.max_acceptable_loss if gates else None,
             baseline_loss=given if given is not None else measured,
+            reason=failed.reason if failed else None,
+            verdicts={verdict.gate: verdict.status for verdict in result.verdicts},
+        )
+
+    def gate_judged(self, verdict: Verdict) -> None:
+        """Record what one gate that tried the model decided."""
+        self._log.log_event(
+            "evaluation.gate_completed",
+            gate=verdict.gate,
+            status=verdict.status,
+            passed=verdict.status == "passed",
             reason=verdict.reason,
+            measured=verdict.measured,
+        )
+
+    def approval_required(self, verdict: Verdict, result: TrainResult) -> None:
+        """Record that the model waits at `result.staging_path` for a person."""
+        self._log.log_event(
+            "human_approval.required",
+            gate=verdict.gate,
+            reason=verdict.reason,
+            metrics=dict(result.metrics),
+            staging_path=result.staging_path,
+            final_model_dir=self._config.training.final_model_dir,
+        )
+
+    def reverted(self, result: TrainResult, *, standing: str | None) -> None:
+        """Record that the model was rejected; `standing` is the one that stays in use."""
+        kept = f"{standing} stays as it was" if standing else "there is no earlier model"
+        self._log.log_event(
+            "model.reverted",
+            reason=result.error,
+            detail=f"the rejected model is in {result.rejected_path}; {kept}",
+            rejected_path=result.rejected_path,
+            final_model_path=standing,
+        )
+
+    def restored(self, path: Path) -> None:
+        """Record that a model was put back that a killed run had moved away."""
+        self._log.log_event("model.restored", path=str(path))
+
+    def merged(self, result: MergeResult) -> None:
+        """Record that the final model was merged with others; no gate has looked at the result."""
+        logger.warning("%s is a merge that no gate has judged", result.path)
+        self._log.log_event(
+            "model.merged",
+            path=str(result.path),
+            method=result.method,
+            sources=list(result.sources),
+        )
+
+    def out_of_memory(self, old: BatchPlan, new: BatchPlan, checkpoint: Path | None) -> None:
+        """Record that memory ran out and training goes on with smaller batches."""
+        self._log.log_event(
+            "training.oom_recovery",
+            old_batch_size=old.batch_size,
+            new_batch_size=new.batch_size,
+            new_grad_accum=new.accumulation,
+            checkpoint=str(checkpoint) if checkpoint else None,
         )
 
     def completed(self, result: TrainResult) -> None:
@@ -101,10 +187,23 @@ class RunRecord:
                 self._log.log_event("pipeline.failed", error=public_reason(error))
             except OSError:
                 logger.exception("the failure could not be written to the audit log")
+            if not isinstance(error, ForgeError) and is_out_of_memory(error):
+                raise TrainingError(
+                    "memory ran out while the model was loaded, judged or saved; take a smaller "
+                    "model or load_in_4bit, or free memory. forgelm train CONFIG --dry-run says "
+                    "what it needs."
+                ) from error
             documented = ForgeError | RuntimeError | OSError | MemoryError
             if isinstance(error, documented) or not isinstance(error, Exception):
                 raise
             raise TrainingError(f"training failed: {type(error).__name__}: {error}") from error
+
+
+class _Silent:
+    """Stands in for the audit log."""
+
+    def log_event(self, event: str, /, **fields: object) -> None:
+        """Record nothing."""
 
 
 def public_reason(error: BaseException) -> str:

@@ -8,9 +8,17 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 from forgelm._core import append_json_line
-from forgelm.trainer._progress import METRICS_FILE, Listener, ProgressEvent, ProgressKind
+from forgelm.runs import (
+    METRICS_FILE,
+    Listener,
+    ProgressEvent,
+    ProgressKind,
+    ProgressTail,
+    StatusFile,
+)
 
 __all__ = ["Listeners", "ProgressStream"]
 
@@ -53,15 +61,28 @@ class Listeners:
 
 
 class ProgressStream:
-    """The open `metrics.jsonl` of a run: each event is on disk before a listener hears it."""
+    """The open `metrics.jsonl` of a run: each event is on disk before a listener hears it.
 
-    def __init__(self, run_dir: Path, run_id: str, listeners: Listeners) -> None:
-        self._file = open(run_dir / METRICS_FILE, "x", encoding="utf-8")  # noqa: SIM115
+    Args:
+        run_dir: The folder of the run.
+        run_id: Its name, on every event.
+        listeners: Who hears the events.
+        status: Shows the newest of them; None for a process that writes no files.
+    """
+
+    def __init__(
+        self, run_dir: Path, run_id: str, listeners: Listeners, status: StatusFile | None
+    ) -> None:
+        self.status = status
+        self._file = _open_at_end(run_dir / METRICS_FILE) if status is not None else None
         self._run_id = run_id
         self._listeners = listeners
-        self._seq = 0
         self._synced_at = 0.0
         self.last: ProgressEvent | None = None
+        self._seq = 0
+        if self._file is not None and self._file.tell():
+            self.last = ProgressTail(run_dir).read()[-1]
+            self._seq = self.last.seq + 1
 
     def emit(
         self,
@@ -86,19 +107,34 @@ class ProgressStream:
             metrics=dict(metrics or {}),
             message=message,
         )
-        append_json_line(self._file, event.to_json())
-        self._file.flush()
         self._seq += 1
         self.last = event
+        if self._file is None or self.status is None:
+            return
+        append_json_line(self._file, event.to_json())
+        self._file.flush()
         if time.monotonic() - self._synced_at > _FSYNC_EVERY_S:
-            self._sync()
+            self._sync(self._file)
+        self.status.tell(event)
         self._listeners.tell(event)
 
     def close(self) -> None:
         """Make what was written durable and close the file."""
-        self._sync()
-        self._file.close()
+        if self._file is not None:
+            self._sync(self._file)
+            self._file.close()
 
-    def _sync(self) -> None:
-        os.fsync(self._file.fileno())
+    def _sync(self, file: TextIO) -> None:
+        os.fsync(file.fileno())
         self._synced_at = time.monotonic()
+
+
+def _open_at_end(path: Path) -> TextIO:
+    """Open a file to append lines to it; a last line that a killed process left torn is cut off."""
+    path.touch()
+    with open(path, "r+b") as stream:
+        data = stream.read()
+        stream.truncate(data.rfind(b"\n") + 1)
+    file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+    file.seek(0, os.SEEK_END)
+    return file

@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 from forgelm._core import json_safe
 
-__all__ = ["METRICS_FILE", "Listener", "ProgressEvent", "ProgressKind", "read_progress"]
+__all__ = [
+    "METRICS_FILE",
+    "Listener",
+    "ProgressEvent",
+    "ProgressKind",
+    "ProgressTail",
+    "read_progress",
+]
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -24,14 +31,15 @@ class ProgressEvent:
     Attributes:
         kind: "train_begin", "log", "evaluate", "save", "stopping", "train_end" or "failed".
         run_id: The run it belongs to.
-        seq: Position in the stream, from 0, without gaps.
+        seq: Position in the stream, from 0.
         time: Unix time, seconds.
         step: Optimizer steps done.
         max_steps: Optimizer steps planned.
         epoch: Passes over the training data done.
         metrics: `loss` and `eval_loss` (nats a token), `learning_rate`, `grad_norm`,
             `tokens_per_second` and what else the Trainer reports at this event.
-        message: The checkpoint's path for "save", the reason for "stopping" and "failed".
+        message: The checkpoint's path for "save", the reason for "stopping" and "failed", and at a
+            "train_begin" that goes on with an earlier part of the run, from where.
     """
 
     kind: ProgressKind
@@ -60,18 +68,53 @@ def read_progress(run_dir: str | Path) -> list[ProgressEvent]:
         run_dir: The run's output directory, or the path of a `metrics.jsonl`.
 
     Returns:
-        The events in order. A last line that is still being written is left out.
+        The events in order. A last line that is still being written is left out, and so is what
+        lay beyond the checkpoint that a resumed run went on from: it was done once more.
 
     Raises:
         OSError: There is no readable `metrics.jsonl`.
     """
-    path = Path(run_dir)
-    path = path / METRICS_FILE if path.is_dir() else path
-    with open(path, encoding="utf-8") as stream:
-        return [_from_line(line) for line in stream if line.endswith("\n")]
+    events: list[ProgressEvent] = []
+    for event in ProgressTail(run_dir).read():
+        if event.kind == "train_begin":
+            events = [earlier for earlier in events if 0 < event.step >= earlier.step]
+        events.append(event)
+    return events
 
 
-def _from_line(line: str) -> ProgressEvent:
+class ProgressTail:
+    """Reads the events of a run as they come: each call gives those that are new.
+
+    A resumed run tells again what lay beyond its checkpoint: a "train_begin" at step S takes back
+    every earlier event with a larger step.
+
+    Args:
+        run_dir: The run's output directory, or the path of a `metrics.jsonl`.
+    """
+
+    def __init__(self, run_dir: str | Path) -> None:
+        path = Path(run_dir)
+        self.path = path / METRICS_FILE if path.is_dir() else path
+        self._offset = 0
+
+    def read(self, limit: int | None = None) -> list[ProgressEvent]:
+        """Return the new events in order, at most `limit` of them.
+
+        Raises:
+            OSError: There is no readable `metrics.jsonl`.
+        """
+        events: list[ProgressEvent] = []
+        with open(self.path, "rb") as stream:
+            stream.seek(self._offset)
+            for line in stream:
+                if not line.endswith(b"\n") or (limit is not None and len(events) >= limit):
+                    break
+                events.append(_from_line(line))
+                self._offset += len(line)
+        return events
+
+
+def _from_line(line: bytes) -> ProgressEvent:
     document = json.loads(line)
     document["metrics"] = {name: float(value) for name, value in document["metrics"].items()}
     return ProgressEvent(**document)
