@@ -11,20 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from forgelm._core import write_json_atomic
-from forgelm.data_audit._croissant import CARD_KEYS, croissant_card
-from forgelm.data_audit._engines import ENGINES, Engine, is_engine, map_ranges
-from forgelm.data_audit._findings_file import findings_file_name, open_findings_file
-from forgelm.data_audit._near_duplicates import MinHashMatcher, SimHashMatcher
-from forgelm.data_audit._ner import NerFinder
 from forgelm.data_audit._progress import progress_bar
-from forgelm.data_audit._quality import named_checks
-from forgelm.data_audit._report import build_report
-from forgelm.data_audit._resume import FinishedRanges
-from forgelm.data_audit._scan import Merger, Partial, ScanOptions
-from forgelm.data_audit._signatures import MinHasher
-from forgelm.data_audit._sources import ByteRange, Corpus, Source, find_corpus
-from forgelm.data_audit._store import SignatureStore
-from forgelm.data_audit._types import REPORT_FILE, AuditReport
+from forgelm.data_audit.detectors import NerFinder
+from forgelm.data_audit.engines import ENGINES, Engine, FinishedRanges, is_engine, map_ranges
+from forgelm.data_audit.near_duplicates import (
+    MinHasher,
+    MinHashMatcher,
+    SignatureStore,
+    SimHashMatcher,
+)
+from forgelm.data_audit.quality import named_checks
+from forgelm.data_audit.report import (
+    CARD_KEYS,
+    REPORT_FILE,
+    AuditReport,
+    build_report,
+    croissant_card,
+    findings_file_name,
+    open_findings_file,
+)
+from forgelm.data_audit.scan import Merger, Partial, ScanOptions
+from forgelm.data_audit.sources import ByteRange, Corpus, Source, find_corpus
 
 __all__ = ["audit_dataset"]
 

@@ -250,7 +250,7 @@ def speed(count: int) -> None:
 
 def signatures(texts: list[str]) -> None:
     """Print the cost of signatures beside datasketch's, and near-duplicate recall by edit rate."""
-    from forgelm.data_audit._signatures import MinHasher, simhash_batch, token_hashes
+    from forgelm.data_audit.near_duplicates import MinHasher, simhash_batch, token_hashes
 
     def theirs() -> None:
         for text in texts:

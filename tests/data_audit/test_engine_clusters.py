@@ -13,9 +13,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 from forgelm.data_audit import audit_dataset
-from forgelm.data_audit._engines import map_ranges
-from forgelm.data_audit._scan import ScanOptions
-from forgelm.data_audit._sources import find_corpus
+from forgelm.data_audit.engines import map_ranges
+from forgelm.data_audit.scan import ScanOptions
+from forgelm.data_audit.sources import find_corpus
 from forgelm.errors import DataError, OptionalDependencyError
 
 
