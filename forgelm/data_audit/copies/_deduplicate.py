@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from forgelm.data_audit._progress import progress_bar
+from forgelm.data_audit.copies._kept_rows import KeptRows, without_counts
+from forgelm.data_audit.copies._pieces import check_format
 from forgelm.data_audit.copies._rewrite import (
     Staging,
-    file_rows,
     matcher_for,
+    place_below,
     refuse_present,
-    row_bytes,
     sign_corpus,
     target_files,
 )
@@ -34,15 +31,15 @@ from forgelm.data_audit.near_duplicates import (
     SimHashMatcher,
     find_near_duplicates,
 )
-from forgelm.data_audit.sources import Corpus, Line, Source, find_corpus, printable
+from forgelm.data_audit.sources import Source, find_corpus
 
 __all__ = ["DedupSummary", "deduplicate_dataset"]
 
 RECORD_SUFFIX = ".dedup_record.jsonl"
 Indices = NDArray[np.int64]
 Keep = Literal["first", "last", "longest"]
+FileFormat = Literal["jsonl", "source"]
 
-_MAX_SHOWN = 20
 _RECORD_BLOCK = 1 << 14
 _STAYS, _DUPLICATE, _LEAK = 0, 1, 2
 _REASONS = {_DUPLICATE: "near_duplicate", _LEAK: "leak"}
@@ -90,6 +87,7 @@ def deduplicate_dataset(
     keep: Keep = "first",
     remove_leaked: bool = True,
     protect: Sequence[str] = ("validation", "test"),
+    file_format: FileFormat = "jsonl",
     overwrite: bool = False,
 ) -> DedupSummary:
     """Write a copy of a corpus with one row of each cluster of near duplicates.
@@ -102,9 +100,7 @@ def deduplicate_dataset(
 
     Args:
         source: As for `audit_dataset`.
-        out: The file to write, or the directory where the source has more than one. Rows are
-            written as JSON Lines, whatever the format of the source; a row of JSON stays as it
-            stands there.
+        out: The file to write, or the directory where the source has more than one.
         method: "simhash", or "minhash" (needs the extra `dedup`).
         near_dup_threshold: As for `audit_dataset`.
         minhash_jaccard: As for `audit_dataset`.
@@ -113,6 +109,9 @@ def deduplicate_dataset(
         remove_leaked: Also take out rows that have a near duplicate in another split.
         protect: Splits that are copied whole, so that results on them stay comparable; `()` to take
             duplicates out of every split.
+        file_format: "jsonl": JSON Lines, a file a split, whatever the source is. "source": every
+            file in its own format, as `mask_dataset` writes it: columns and types of a table,
+            packing, the text of a record. Rows in memory are JSON Lines.
         overwrite: Replace files that are there already.
 
     Raises:
@@ -131,21 +130,29 @@ def deduplicate_dataset(
     """
     if keep not in ("first", "last", "longest"):
         raise ValueError(f"keep must be 'first', 'last' or 'longest', not {keep!r}")
+    check_format("deduplicate_dataset", file_format)
     matcher = matcher_for(
         "deduplicate_dataset", method, near_dup_threshold, minhash_jaccard, minhash_num_perm
     )
     corpus, place = find_corpus(source), Path(out)
-    targets = target_files(source, corpus, place)
+    as_source = file_format == "source" and not corpus.rows
+    targets = target_files(source, corpus, place, as_source)
+    metadata = {
+        path: place / place_below(path, corpus.root) for path in corpus.metadata if as_source
+    }
     record = place.with_name(place.name + RECORD_SUFFIX)
-    refuse_present([*targets.values(), record], overwrite, corpus)
+    refuse_present([*targets.values(), *metadata.values(), record], overwrite, corpus)
     with closing(matcher.store(list(corpus.splits))) as store, Staging(place) as staging:
         lengths = sign_corpus(corpus, matcher, store)
         removal = _Removal(store, matcher, lengths, keep, frozenset(protect), remove_leaked)
         found = removal.run()
         with staging.open(record) as stream:
             removal.write(stream)
-        copies = _Copies(removal.gone_rows())
-        copies.write(corpus, targets, staging)
+        copies = KeptRows(removal.gone_rows())
+        copies.write(corpus, targets, staging, as_source)
+        for path, target in metadata.items():
+            with staging.open(target) as stream:
+                stream.write(without_counts(path))
         return DedupSummary(
             source=corpus.label,
             out=os.fspath(out),
@@ -204,7 +211,7 @@ class _Removal:
         self._repeats[entry] = other
         return int(entry.size)
 
-    def _repeated(self, left: Indices, cluster: Indices) -> int:
+    def _repeated(self, left: Indices, cluster: NDArray[np.uint32]) -> int:
         best_last = np.lexsort((self._preference[left], cluster))
         stays = np.empty(self._rows.size, np.int64)
         stays[cluster[best_last]] = left[best_last]
@@ -265,44 +272,6 @@ def _preference(keep: Keep, lengths: NDArray[np.uint32]) -> Indices:
     rank = np.empty(lengths.size, np.int64)
     rank[np.lexsort((-order, lengths))] = order
     return rank
-
-
-class _Copies:
-    """Copies rows, but for those that go."""
-
-    def __init__(self, gone: dict[str, bytes]) -> None:
-        self._gone = gone
-        self._seen: Counter[str] = Counter()
-        self.rows = self.kept = self.skipped = 0
-        self.skipped_lines: list[str] = []
-
-    def write(self, corpus: Corpus, targets: dict[tuple[str, str], Path], staging: Staging) -> None:
-        total = sum(len(gone) for gone in self._gone.values())
-        with progress_bar(total, "copy", " rows") as bar:
-            for target, files in groupby(file_rows(corpus), key=lambda file: targets[file[:2]]):
-                with staging.open(target) as stream:
-                    for split, path, lines in files:
-                        self._copy(split, path, lines, stream, bar)
-
-    def _copy(
-        self, split: str, path: str, lines: Iterator[Line], stream: BinaryIO, bar: tqdm[Any]
-    ) -> None:
-        gone = self._gone[split]
-        for number, line in enumerate(lines, 1):
-            if line.problem is not None:
-                self._skip(f"{printable(Path(path).name)}:{number}: {line.problem.reason}")
-            elif line.row is not None:
-                self.rows += 1
-                bar.update()
-                if not gone[self._seen[split]]:
-                    self.kept += 1
-                    stream.write(row_bytes(line))
-                self._seen[split] += 1
-
-    def _skip(self, where: str) -> None:
-        self.skipped += 1
-        if len(self.skipped_lines) < _MAX_SHOWN:
-            self.skipped_lines.append(where)
 
 
 def _notes(found: NearDuplicates, protect: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from forgelm.data_audit._progress import progress_bar
 from forgelm.data_audit.copies._mask_files import mask_csv, mask_json, mask_lines, mask_objects
 from forgelm.data_audit.copies._mask_tables import mask_table
+from forgelm.data_audit.copies._rewrite import place_below
 from forgelm.data_audit.detectors import MAX_SHOWN, Masker
 from forgelm.data_audit.sources import (
     Corpus,
@@ -136,7 +137,7 @@ def _mask_corpus(corpus: Corpus, out: Path, overwrite: bool, masker: Masker) -> 
     paths = [*corpus.files, *corpus.metadata]
     is_many = bool(corpus.root)
     _check_place(out, is_many)
-    targets = {path: out / _below(path, corpus.root) if is_many else out for path in paths}
+    targets = {path: out / place_below(path, corpus.root) if is_many else out for path in paths}
     for path in corpus.files:
         kind = file_kind(path)
         assert kind is not None
@@ -152,10 +153,6 @@ def _mask_corpus(corpus: Corpus, out: Path, overwrite: bool, masker: Masker) -> 
             else:
                 _mask_file(path, target, masker, bar)
     return [targets[path] for path in corpus.files]
-
-
-def _below(path: str, root: str) -> str:
-    return path.removeprefix(root).lstrip("/") if is_address(path) else os.path.relpath(path, root)
 
 
 def _check_place(out: Path, is_many: bool) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from forgelm.data_audit.copies._parquet import ParquetWriter, codec_of
 from forgelm.data_audit.detectors import Masker
 from forgelm.data_audit.sources import (
     all_batches,
@@ -18,8 +20,6 @@ from forgelm.data_audit.sources import (
 )
 
 __all__ = ["mask_table"]
-
-_GROUP_BYTES = 64 << 20
 
 
 def mask_table(path: str, form: str, masker: Masker, stream: BinaryIO) -> None:
@@ -44,23 +44,9 @@ def mask_table(path: str, form: str, masker: Masker, stream: BinaryIO) -> None:
 
 
 def _write_parquet(table: Any, schema: Any, batches: Iterator[Any], stream: BinaryIO) -> None:
-    pa, parquet = pyarrow(), pyarrow("pyarrow.parquet")
-    metadata = table.metadata
-    codec = "snappy"
-    if metadata.num_row_groups and metadata.num_columns:
-        codec = metadata.row_group(0).column(0).compression.lower()
-    codec = {"uncompressed": "none", "lz4_raw": "lz4"}.get(codec, codec)
-    with parquet.ParquetWriter(stream, schema, compression=codec) as writer:
-        group: list[Any] = []
-        size = 0
+    with closing(ParquetWriter(stream, schema, codec_of(table))) as writer:
         for batch in batches:
-            group.append(batch)
-            size += batch.nbytes
-            if size >= _GROUP_BYTES:
-                writer.write_table(pa.Table.from_batches(group, schema))
-                group, size = [], 0
-        if group:
-            writer.write_table(pa.Table.from_batches(group, schema))
+            writer.write_batch(batch)
 
 
 def _masked_batches(columns: _Columns, batches: Iterator[Any], name: str) -> Iterator[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -29,6 +28,8 @@ from forgelm.data_audit.sources import (
     Corpus,
     Line,
     Source,
+    file_kind,
+    is_address,
     printable,
     read_range,
     training_text,
@@ -39,8 +40,8 @@ __all__ = [
     "Staging",
     "file_rows",
     "matcher_for",
+    "place_below",
     "refuse_present",
-    "row_bytes",
     "sign_corpus",
     "target_files",
 ]
@@ -89,12 +90,6 @@ def _lines(parts: Iterator[ByteRange]) -> Iterator[Line]:
         yield from read_range(part)
 
 
-def row_bytes(line: Line) -> bytes:
-    """Return a row as a line of JSON: as it stood in the file, where it was JSON."""
-    text = line.text or json.dumps(line.row, default=str)
-    return text.encode("utf-8", "backslashreplace") + b"\n"
-
-
 def sign_corpus(
     corpus: Corpus, matcher: SimHashMatcher | MinHashMatcher, store: SignatureStore
 ) -> NDArray[np.uint32]:
@@ -132,10 +127,13 @@ def sign_corpus(
     return np.concatenate(lengths)
 
 
-def target_files(source: Source, corpus: Corpus, out: Path) -> dict[tuple[str, str], Path]:
+def target_files(
+    source: Source, corpus: Corpus, out: Path, as_source: bool = False
+) -> dict[tuple[str, str], Path]:
     """Return where the rows of each file go, by split and path.
 
-    Files of JSON Lines right in the directory keep their names; all else becomes `<split>.jsonl`.
+    With `as_source` every file keeps its name. Else those of JSON Lines right in the directory do,
+    and all others become `<split>.jsonl`.
 
     Raises:
         DataError: `out` is a directory where a file is needed, or the other way round, or is named
@@ -145,14 +143,29 @@ def target_files(source: Source, corpus: Corpus, out: Path) -> dict[tuple[str, s
     if len(files) == 1 and not corpus.root and not isinstance(source, Mapping):
         if out.is_dir():
             raise DataError(f"{printable(str(out))} is a directory; name the file to write.")
-        if out.suffix.lower() not in _SUFFIXES:
-            raise DataError(
-                f"{printable(str(out))}: JSON Lines are written; let the name end in .jsonl."
-            )
+        _check_name(out, files[0][1] if as_source else None)
         return {files[0]: out}
     if out.exists() and not out.is_dir():
         raise DataError(f"{printable(str(out))} is a file; name a directory for the copies.")
+    if as_source and not corpus.rows:
+        return {(split, path): out / place_below(path, corpus.root) for split, path in files}
     return {(split, path): out / _name(split, path, corpus.root) for split, path in files}
+
+
+def _check_name(out: Path, like: str | None) -> None:
+    if like is None and out.suffix.lower() not in _SUFFIXES:
+        raise DataError(
+            f"{printable(str(out))}: JSON Lines are written; let the name end in .jsonl, "
+            "or pass file_format='source' for the format of the source."
+        )
+    kind, named = file_kind(like or ""), file_kind(out)
+    if kind is not None and (
+        named is None or (named.form, named.packed) != (kind.form, kind.packed)
+    ):
+        raise DataError(
+            f"{printable(str(out))} is named as another format than the copy has, which is "
+            f"{kind.form}{kind.packed}; name it so."
+        )
 
 
 def refuse_present(targets: Sequence[Path], overwrite: bool, corpus: Corpus) -> None:
@@ -167,6 +180,11 @@ def refuse_present(targets: Sequence[Path], overwrite: bool, corpus: Corpus) -> 
             f"Already there: {', '.join(present[:20])}. "
             "Choose another place, or pass overwrite=True."
         )
+
+
+def place_below(path: str, root: str) -> str:
+    """Return a file's place against the directory that the copies are placed against."""
+    return path.removeprefix(root).lstrip("/") if is_address(path) else os.path.relpath(path, root)
 
 
 def _name(split: str, path: str, root: str) -> str:

@@ -7,17 +7,26 @@ from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forgelm.data_audit._progress import progress_bar
+from forgelm.data_audit.copies._pieces import (
+    JSON_LINES,
+    Layout,
+    check_format,
+    copy_rows,
+    corpus_pieces,
+    grown,
+    layout_of,
+    writer_of,
+)
 from forgelm.data_audit.copies._rewrite import (
     Staging,
-    file_rows,
     matcher_for,
     refuse_present,
-    row_bytes,
     sign_corpus,
 )
 from forgelm.data_audit.near_duplicates import INCOMPLETE, SignatureStore, find_near_duplicates
@@ -27,6 +36,7 @@ from forgelm.errors import DataError
 __all__ = ["SplitSummary", "split_dataset"]
 
 _SPLITS = ("train", "validation", "test")
+_MIXED = "The files of the source differ in format or columns: JSON Lines were written."
 Indices = NDArray[np.int64]
 
 
@@ -62,6 +72,7 @@ def split_dataset(
     near_dup_threshold: int = 3,
     minhash_jaccard: float = 0.85,
     minhash_num_perm: int = 128,
+    file_format: Literal["jsonl", "source"] = "jsonl",
     overwrite: bool = False,
 ) -> SplitSummary:
     """Write a corpus as `train.jsonl`, `validation.jsonl` and `test.jsonl` without leaks.
@@ -79,6 +90,9 @@ def split_dataset(
         near_dup_threshold: As for `audit_dataset`.
         minhash_jaccard: As for `audit_dataset`.
         minhash_num_perm: As for `audit_dataset`.
+        file_format: "jsonl": JSON Lines. "source": the format of the source, such as
+            `train.parquet`, where all its files have the same format and columns; where not, a
+            note says that JSON Lines were written.
         overwrite: Replace files that are there already.
 
     Raises:
@@ -91,6 +105,7 @@ def split_dataset(
         raise ValueError(
             f"validation and test must be 0 or more and below 1 together, not {validation}, {test}"
         )
+    check_format("split_dataset", file_format)
     matcher = matcher_for(
         "split_dataset", method, near_dup_threshold, minhash_jaccard, minhash_num_perm
     )
@@ -98,13 +113,16 @@ def split_dataset(
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{printable(str(folder))} is a file; name a directory for the splits.")
     shares = {"train": 1.0, "validation": validation, "test": test}
-    files = {split: folder / f"{split}.jsonl" for split in _SPLITS if shares[split]}
+    layout = _common_layout(corpus) if file_format == "source" else JSON_LINES
+    notes = [_MIXED] if layout is None else []
+    layout = layout or JSON_LINES
+    files = {split: folder / f"{split}{layout.suffix}" for split in _SPLITS if shares[split]}
     refuse_present(list(files.values()), overwrite, corpus)
     with closing(matcher.store(list(corpus.splits))) as store, Staging(folder) as staging:
         count = sign_corpus(corpus, matcher, store).size
         found = find_near_duplicates(store, matcher)
         choice = _choose(_clusters(store, found.clusters, count), validation, test, seed)
-        skipped = _copy(corpus, files, choice, staging)
+        skipped = _copy(corpus, files, choice, staging, layout)
     rows = np.bincount(np.frombuffer(choice, np.uint8), minlength=len(_SPLITS)).tolist()
     return SplitSummary(
         source=corpus.label,
@@ -112,29 +130,53 @@ def split_dataset(
         files={split: str(path) for split, path in files.items()},
         rows={split: n for split, n in zip(_SPLITS, rows, strict=True) if split in files},
         skipped=skipped,
-        notes=() if found.complete else (INCOMPLETE,),
+        notes=tuple(notes if found.complete else [*notes, INCOMPLETE]),
     )
 
 
-def _copy(corpus: Corpus, files: Mapping[str, Path], choice: bytes, staging: Staging) -> int:
+def _common_layout(corpus: Corpus) -> Layout | None:
+    """Return the layout of all files, or None where they have several."""
+    if corpus.rows:
+        return JSON_LINES
+    first, *others = [layout_of(path) for path in corpus.files]
+    if others and first.has_dictionaries:  # two files may number their words differently
+        return None
+    return first if all(each == first for each in others) else None
+
+
+def _copy(
+    corpus: Corpus, files: Mapping[str, Path], choice: bytes, staging: Staging, layout: Layout
+) -> int:
     """Write each row to the file of its split; return how many lines could not be read."""
     skipped = 0
-    chosen = iter(choice)
     with ExitStack() as stack, progress_bar(len(choice), "split", " rows") as bar:
         streams = {
             _SPLITS.index(split): stack.enter_context(staging.open(path))
             for split, path in files.items()
         }
-        for _, _, lines in file_rows(corpus):
-            for line in lines:
-                skipped += line.problem is not None
-                if line.row is not None:
-                    streams[next(chosen)].write(row_bytes(line))
-                    bar.update()
+        writers = {
+            number: stack.enter_context(writer_of(layout, stream))
+            for number, stream in streams.items()
+        }
+        chosen = iter(choice)
+
+        def choose() -> int:
+            bar.update()
+            split = next(chosen, None)
+            if split is None:
+                raise grown()
+            return split
+
+        def skip(*_: object) -> None:
+            nonlocal skipped
+            skipped += 1
+
+        for _, _, pieces in corpus_pieces(corpus, layout != JSON_LINES):
+            copy_rows(pieces, writers, choose, skip)
     return skipped
 
 
-def _clusters(store: SignatureStore, first_entry: Indices, count: int) -> Indices:
+def _clusters(store: SignatureStore, first_entry: NDArray[np.uint32], count: int) -> Indices:
     """Return the cluster of each row, numbered from 0; a row without words is one of its own."""
     positions = store.positions
     labels = np.arange(count)

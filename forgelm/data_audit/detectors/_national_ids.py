@@ -72,20 +72,20 @@ def _digits(count: int) -> str:
     return rf"[0-9](?<![\w.+].)(?:[{GAPS}/]?[0-9]){{{count - 1}}}{_END}"
 
 
-def _rule(kind: str, pattern: str, valid: Valid) -> Rule:
+def _rule(kind: str, pattern: str, valid: Valid, *needs: str) -> Rule:
     def accept(match: re.Match[str]) -> bool:
         return valid(without_gaps(match[0])) and not follows(match, PART_WORD)
 
-    return Rule(kind, matches(re.compile(pattern), accept))
+    return Rule(kind, matches(re.compile(pattern), accept), needs)
 
 
-def _written(kind: str, pattern: str, valid: Valid) -> Rule:
+def _written(kind: str, pattern: str, valid: Valid, *needs: str) -> Rule:
     """Return a rule whose check sees the number as it is written: its hyphens say something."""
 
     def accept(match: re.Match[str]) -> bool:
         return valid(match[0]) and not follows(match, PART_WORD)
 
-    return Rule(kind, matches(re.compile(pattern), accept))
+    return Rule(kind, matches(re.compile(pattern), accept), needs)
 
 
 def _named(kind: str, pattern: str, valid: Valid, words: str) -> Rule:
@@ -139,39 +139,66 @@ def _named_places(text: str) -> Sequence[Span]:
 NAMED_IDS = RuleGroup(_named_places, _NAMED_RULES)
 
 SHORT_IDS = (
-    _rule("es_nif", r"[0-9](?<![\w.\-].)[0-9]{7}[ \-]?[A-HJ-NP-TV-Z](?![\w\-])", dni.is_valid),
-    _rule("es_nif", r"[0-9](?<![\w.\-].)[0-9]?(?:\.[0-9]{3}){2}-?[A-Z](?![\w\-])", dni.is_valid),
-    _rule("es_nif", r"[XYZxyz](?<![\w.\-].)[ \-]?[0-9]{7}[ \-]?[A-Za-z](?![\w\-])", nie.is_valid),
+    _rule(
+        "es_nif", r"[0-9](?<![\w.\-].)[0-9]{7}[ \-]?[A-HJ-NP-TV-Z](?![\w\-])", dni.is_valid, "0" * 8
+    ),
+    _rule(
+        "es_nif",
+        r"[0-9](?<![\w.\-].)[0-9]?(?:\.[0-9]{3}){2}-?[A-Z](?![\w\-])",
+        dni.is_valid,
+        ".000.000",
+    ),
+    _rule(
+        "es_nif",
+        r"[XYZxyz](?<![\w.\-].)[ \-]?[0-9]{7}[ \-]?[A-Za-z](?![\w\-])",
+        nie.is_valid,
+        "0" * 7,
+    ),
     _written(
         "se_personnummer",
         r"[0-9](?<![\w.\-].)(?:[0-9]{2})?[0-9]{5}[\-+][0-9]{4}" + _END,
         personnummer.is_valid,
+        *("00000-0000", "00000+0000"),
     ),
     _written(
         "fi_hetu",
         r"[0-3](?<![\w.\-].)[0-9][01][0-9]{3}[\-+][0-9]{3}[0-9A-FHJ-NPR-Y](?![\w\-])",
         hetu.is_valid,
+        *("000000-000", "000000+000"),
     ),
 )
 LONG_IDS = (
-    _rule("br_cpf", r"[0-9](?<![\w.].)[0-9]{2}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?!\w)", cpf.is_valid),
+    _rule(
+        "br_cpf",
+        r"[0-9](?<![\w.].)[0-9]{2}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}(?!\w)",
+        cpf.is_valid,
+        "000.000.000-00",
+    ),
     _rule("ch_ahv", r"756(?<![\w.].{3})\.?[0-9]{4}\.?[0-9]{4}\.?[0-9]{2}" + _END, ahv.is_valid),
     _rule(
         "be_nn",
         r"[0-9](?<![\w.].)[0-9]\.[0-9]{2}\.[0-9]{2}[ \-][0-9]{3}[ .\-][0-9]{2}(?!\w)",
         nn.is_valid,
+        "00.00.00",
     ),
     _rule(
         "no_fnr",
         r"[0-3](?<![\w.\-+].)[0-9][01][0-9][0-9]{2} ?[0-9]{5}" + _END,
         fodselsnummer.is_valid,
+        *("000000 00000", "0" * 11),
     ),
     _rule(
         "cn_ric",
         r"[1-8](?<![\w.\-].)[0-9]{5}(?:19|20)[0-9]{2}[01][0-9][0-3][0-9]{4}[0-9Xx](?![\w\-])",
         ric.is_valid,
+        "0" * 17,
     ),
-    _rule("kr_rrn", r"[0-9](?<![\w.\-].)[0-9][01][0-9][0-3][0-9]-[0-9]{7}(?![\w\-])", rrn.is_valid),
+    _rule(
+        "kr_rrn",
+        r"[0-9](?<![\w.\-].)[0-9][01][0-9][0-3][0-9]-[0-9]{7}(?![\w\-])",
+        rrn.is_valid,
+        "000000-0000000",
+    ),
 )
 
 

@@ -21,8 +21,8 @@ __all__ = [
 # Letters of scripts that part words by spaces: taking in others would swallow the words around an
 # address in running Chinese or Japanese text.
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏͰ-ϿЀ-ӿ"
-_IS_LOCAL = re.compile(rf"[{_LETTERS}0-9._%+\-]")
-_LOCAL_CHARS = "".join(filter(_IS_LOCAL.match, map(chr, range(0x530))))
+_LOCAL = re.compile(rf"[{_LETTERS}0-9._%+\-]*")
+_NEVER_LOCAL = frozenset(c for c in map(chr, range(128)) if not c.isalnum() and c not in "._%+-")
 _DOMAIN = re.compile(
     rf"@(?:[{_LETTERS}0-9\-]{{1,63}}\.){{1,8}}"
     rf"(?:xn--[A-Za-z0-9\-]{{2,59}}|[{_LETTERS}]{{2,24}})(?![{_LETTERS}0-9])"
@@ -72,22 +72,23 @@ def email_spans(text: str, start: int, end: int) -> Iterator[Span]:
     past = start
     at = text.find("@", start, end)
     while at >= 0:
-        span = _email_at(text, at, past)
-        if span is not None:
-            yield span
-            past = span[1]
-        at = text.find("@", max(at + 1, past), end)
+        if at > past and text[at - 1] not in _NEVER_LOCAL:
+            span = _email_at(text, at, past)
+            if span is not None:
+                yield span
+                past = span[1]
+        at = text.find("@", at + 1 if at >= past else past, end)
 
 
 def _email_at(text: str, at: int, past: int) -> Span | None:
     domain = _DOMAIN.match(text, at)
     if domain is None:
         return _other_script_at(text, at, past)
-    before = text[max(past, at - _MAX_LOCAL - 1) : at]
-    local = before[len(before.rstrip(_LOCAL_CHARS)) :]
-    if len(local) > _MAX_LOCAL:
+    # Matching what is before "@" from its end costs the least.
+    local = _LOCAL.match(text[max(past, at - _MAX_LOCAL - 1) : at][::-1])
+    if local is None or local.end() > _MAX_LOCAL:
         return None
-    begin = at - len(local.lstrip("._%+-"))
+    begin = at - len(local[0].rstrip("._%+-"))
     ending = domain[0].rpartition(".")[2].lower()
     clone_url = text[begin:at] == "git" and text[domain.end() : domain.end() + 1] == ":"
     if begin == at or ending in _FILE_ENDINGS or clone_url or _is_url_password(text, begin):

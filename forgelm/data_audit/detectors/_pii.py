@@ -87,6 +87,8 @@ _NIR = re.compile(
 _ELEVEN = re.compile(r"[1-9](?<![\w+].)(?<![0-9][.,].)[0-9]{10}(?!\w|[.,][0-9])")
 _TAX_ID_SPACED = re.compile(r"[1-9](?<!\w.)[0-9] [0-9]{3} [0-9]{3} [0-9]{3}(?!\w)")
 _ID_CARD = re.compile(r"[LMNPRTVWXY](?<![\w\-].)[0-9CFGHJKLMNPRTVWXYZ]{8}[0-9](?![\w\-])")
+_ELEVEN_DIGITS = ("0" * 11,)
+_SSN_FORMS = tuple(f"000{hyphen}00{hyphen}0000" for hyphen in "-\u2010\u2011\u2012\u2013")
 _SSN_WORDS = frozenset(("ssn", "social security"))
 
 
@@ -153,19 +155,19 @@ _PII_RULES = (
         long_number_places,
         (
             Rule("credit_card", matches(_CARD, _is_card)),
-            Rule("tr_id", matches(_ELEVEN, _is_tr_id)),
-            Rule("de_id", matches(_ELEVEN, _is_de_tax_id)),
-            Rule("de_id", matches(_TAX_ID_SPACED, _is_de_tax_id)),
+            Rule("tr_id", matches(_ELEVEN, _is_tr_id), _ELEVEN_DIGITS),
+            Rule("de_id", matches(_ELEVEN, _is_de_tax_id), _ELEVEN_DIGITS),
+            Rule("de_id", matches(_TAX_ID_SPACED, _is_de_tax_id), ("00 000 000 000",)),
             *LONG_IDS,
         ),
     ),
     RuleGroup(
         number_places,
         (
-            Rule("us_ssn", matches(_SSN, _is_ssn)),
+            Rule("us_ssn", matches(_SSN, _is_ssn), _SSN_FORMS),
             Rule("us_ssn", matches(_NINE, _is_named_ssn)),
             *SHORT_IDS,
-            Rule("ip_address", ip_v4_spans),
+            Rule("ip_address", ip_v4_spans, ("0.0",)),
             Rule("phone", phone_spans),
         ),
     ),

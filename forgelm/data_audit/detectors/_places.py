@@ -42,6 +42,7 @@ _RUN = re.compile(rf"[0-9](?:[{GAPS}/()]{{0,3}}[0-9]){{6,200}}")
 _CODE = re.compile(
     r"[0-9][0-9](?: ?[0-9]{2} ?[0-9]{2} ?[A-Za-z]|[A-Za-z][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
 )
+_CODE_SHAPES = (b"aa000000a", b"000000a000")
 _TAX_SHAPE = re.compile(b"00a00a000a")  # a search for it is faster than `in`
 _CODE_MARGIN = 12
 # An IBAN has up to 24 characters before seven digits in a row, and up to 30 behind them.
@@ -76,7 +77,7 @@ def _runs(text: str) -> tuple[tuple[int, int, int], ...]:
 def code_places(text: str) -> list[tuple[int, int]]:
     """Return the places where letters and digits alternate as in national codes."""
     shape = _shape(text)
-    if b"000000a" not in shape and not _TAX_SHAPE.search(shape):
+    if not any(map(shape.__contains__, _CODE_SHAPES)) and not _TAX_SHAPE.search(shape):
         return []
     places: list[tuple[int, int]] = []
     for match in _CODE.finditer(text):

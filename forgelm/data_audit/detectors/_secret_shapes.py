@@ -262,7 +262,7 @@ SHAPES: tuple[Shape, ...] = (
     _prefixed("vault_token", "hvs.", _WORD_CHARS + "{90,120}"),
     _prefixed("groq_api_key", "gsk_", "[A-Za-z0-9]{48,56}"),
     _prefixed("replicate_token", "r8_", "[A-Za-z0-9]{37}"),
-    _prefixed("atlassian_token", "ATATT3", r"[A-Za-z0-9_\-=]{60,260}"),
+    _prefixed("atlassian_token", "ATATT3", r"[A-Za-z0-9_\-=]{60,260}", _looks_random),
     _prefixed("rubygems_token", "rubygems_", _HEX + "{48}"),
     _prefixed("age_secret_key", "AGE-SECRET-KEY-1", "[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}"),
     Shape(

@@ -39,6 +39,8 @@ _CONTEXT_CHARS = 48
 _WORD_LIMIT = re.compile(
     r"[0-9\n\[\]]|(?<!\bno)(?<!\bnr)(?<!\btel)(?<!\bph)(?<!\bmob)[.!?]\s", re.IGNORECASE
 )
+_DIGITS_AS_ZERO = str.maketrans("123456789", "0" * 9)
+_ALWAYS_A_LIMIT = frozenset("0123456789\n[]")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -62,10 +64,14 @@ class Finding:
 
 
 class Rule(NamedTuple):
-    """One kind and the function that finds its spans between two places of a text."""
+    """One kind and the function that finds its spans between two places of a text.
+
+    One of `needs`, if there are any, is in every match, with all its digits written as 0.
+    """
 
     kind: str
     spans: Callable[[str, int, int], Iterable[Span]]
+    needs: tuple[str, ...] = ()
 
 
 class RuleGroup(NamedTuple):
@@ -127,7 +133,12 @@ def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
             places = group.places(text)
             if not places:
                 continue
+            form = ""
             for rule in group.select(text) if group.select else group.rules:
+                if rule.needs:
+                    form = form or _form(text, places)
+                    if not any(map(form.__contains__, rule.needs)):
+                        continue
                 spans = [span for start, end in places for span in rule.spans(text, start, end)]
                 if spans:
                     found += [(span, rule.kind) for span in spans]
@@ -135,6 +146,11 @@ def find(text: object, groups: Sequence[RuleGroup]) -> list[Finding]:
         if len(found) == before:
             break
     return [Finding(kind, span) for span, kind in sorted(found)]
+
+
+def _form(text: str, places: Sequence[Span]) -> str:
+    """Return what is at the places, each digit as 0; blanking some of it takes digits only away."""
+    return "\n".join([text[start:end] for start, end in places]).translate(_DIGITS_AS_ZERO)
 
 
 def matches(
@@ -165,6 +181,8 @@ def words_before(text: str, start: int, reach: int = _CONTEXT_CHARS) -> set[str]
     They end at the last digit, sentence end, line end or bracket: what stands behind those says
     nothing about the number that starts here, and a mask must not change what is seen.
     """
+    if not _ALWAYS_A_LIMIT.isdisjoint(text[max(0, start - 2) : start]):
+        return set()
     tail = _WORD_LIMIT.split(text[max(0, start - reach) : start])[-1]
     return words_in(tail) if len(tail) > 1 else set()
 

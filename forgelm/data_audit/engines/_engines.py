@@ -157,7 +157,12 @@ def _map_dask(tasks: Sequence[_Task]) -> Generator[Partial, None, None]:
 def _map_ray(tasks: Sequence[_Task]) -> Generator[Partial, None, None]:
     ray = require("ray", extra="ray", feature="The engine 'ray'")
     if not ray.is_initialized():
-        raise ValueError("engine='ray' needs a cluster that is running: call ray.init first")
+        if not os.environ.get("RAY_ADDRESS"):
+            raise ValueError(
+                "engine='ray' needs a cluster that is running: call ray.init first, or set "
+                "RAY_ADDRESS"
+            )
+        ray.init(log_to_driver=False)
     remote = ray.remote(_run)
     window = _TASKS_PER_CPU * max(1, int(ray.cluster_resources().get("CPU", 1)))
     results = _windowed(tasks, window, lambda task: _RayFuture(ray, remote.remote(task)))

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from forgelm.data_audit.near_duplicates._arrays import pieces, places_where
+
 __all__ = ["Budget", "Pairs", "equal_pairs"]
 
-Indices = NDArray[np.int64]
-Pairs = tuple[Indices, Indices]
+Sizes = NDArray[np.int64]
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 class Budget:
@@ -25,7 +27,7 @@ class Budget:
         self.bands = bands
         self._left = pairs
 
-    def reach(self, sizes: Indices) -> int:
+    def reach(self, sizes: Sizes) -> int:
         """Return how far apart in a group of equal keys rows may stand to be compared.
 
         Args:
@@ -52,29 +54,23 @@ def equal_pairs(
     """Yield pairs of positions with equal hashes, as far as the budget reaches.
 
     Args:
-        hashes: One of each position.
+        hashes: One of each position; let go of here if the caller keeps none of it.
         budget: What may be compared.
         chunk: Positions to go through together: few of them make for few different rows in a block.
         block: Pairs to gather at least before they are yielded.
     """
-    packed = hashes.astype(np.uint64) << np.uint64(32)
-    packed |= np.arange(hashes.size, dtype=np.uint64)
-    packed.sort()
-    order = packed.astype(np.uint32)  # the low half
-    packed >>= np.uint64(32)
-    ordered = packed.astype(np.uint32)
-    del packed
-    edges = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
-    sizes = np.diff(edges) if hashes.size else np.zeros(0, np.int64)
-    reach = budget.reach(sizes[sizes > 1])
-    del edges, sizes
-    repeated = np.flatnonzero(ordered[1:] == ordered[:-1])
+    size = hashes.size
+    ordered, order = _sorted(hashes)
+    del hashes
+    after = ordered[1:]
+    repeated = places_where(lambda piece: after[piece] == ordered[:-1][piece], size - 1)
+    reach = budget.reach(_group_sizes(repeated))
     waiting: list[tuple[NDArray[np.uint32], NDArray[np.uint32]]] = []
     pairs = 0
     for start in range(0, repeated.size, chunk):
-        place = repeated[start : start + chunk]
+        place = repeated[start : start + chunk].astype(np.int64)
         for gap in range(1, reach + 1):
-            place = place[place + gap < hashes.size]
+            place = place[place + gap < size]
             place = place[ordered[place] == ordered[place + gap]]
             if not place.size:
                 break
@@ -87,12 +83,32 @@ def equal_pairs(
         yield _together(waiting)
 
 
+def _sorted(hashes: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return the hashes in order, and the position of each: halves of the same eight bytes."""
+    packed = np.empty(hashes.size, np.uint64)
+    for piece in pieces(hashes.size):
+        packed[piece] = hashes[piece]
+        packed[piece] <<= np.uint64(32)
+        packed[piece] |= np.arange(*piece.indices(hashes.size), dtype=np.uint64)
+    packed.sort()
+    halves = packed.astype("<u8", copy=False).view("<u4")
+    return halves[1::2], halves[::2]
+
+
+def _group_sizes(repeated: NDArray[np.uint32]) -> Sizes:
+    """Return the sizes of groups of equal values, given the places whose next one is equal."""
+    lasts = np.flatnonzero(np.diff(repeated) != 1)
+    edges = np.concatenate([[-1], lasts, [repeated.size - 1]]).astype(np.int64)
+    sizes: Sizes = np.diff(edges) + 1
+    return sizes if repeated.size else sizes[:0]
+
+
 def _together(pairs: list[tuple[NDArray[np.uint32], NDArray[np.uint32]]]) -> Pairs:
     i, j = zip(*pairs, strict=True)
     return np.concatenate(i, dtype=np.int64), np.concatenate(j, dtype=np.int64)
 
 
-def _pairs_within(sizes: Indices, gap: int) -> int:
+def _pairs_within(sizes: Sizes, gap: int) -> int:
     """Count the pairs at most `gap` apart in groups of these sizes."""
     reach = np.minimum(sizes - 1, gap)
     return int((reach * sizes - reach * (reach + 1) // 2).sum())

@@ -9,9 +9,10 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from forgelm.data_audit.near_duplicates._arrays import Indices, pieces
+
 __all__ = ["Cluster", "ClustersView", "LeakedRow", "LeakedRowsView", "UnionFind"]
 
-Indices = NDArray[np.int64]
 Numbers = NDArray[np.integer[Any]]
 
 _NONE = np.zeros(0, np.int64)
@@ -25,9 +26,9 @@ class UnionFind:
     """
 
     def __init__(self, size: int) -> None:
-        self._parent = np.arange(size)
+        self._parent = np.arange(size, dtype=np.uint32)
 
-    def join(self, i: Indices, j: Indices) -> None:
+    def join(self, i: Numbers, j: Numbers) -> None:
         """Put i[n] and j[n] into one group, for every n."""
         while True:
             i, j = self._roots(i), self._roots(j)
@@ -39,10 +40,11 @@ class UnionFind:
 
     def labels(self) -> Indices:
         """Return the lowest member of each thing's group."""
-        self._parent = self._roots(self._parent)
+        for piece in pieces(self._parent.size):
+            self._parent[piece] = self._roots(self._parent[piece])
         return self._parent
 
-    def _roots(self, things: Indices) -> Indices:
+    def _roots(self, things: Numbers) -> Numbers:
         while True:
             above = self._parent[things]
             if (above == things).all():

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from forgelm.data_audit.near_duplicates._arrays import Indices, fold, gather, pieces
 from forgelm.data_audit.near_duplicates._candidates import Budget, Pairs, equal_pairs
-from forgelm.data_audit.near_duplicates._store import SignatureStore, fold
+from forgelm.data_audit.near_duplicates._store import SignatureStore
 
 __all__ = ["Matcher", "MinHashMatcher", "SimHashMatcher"]
 
 U64 = NDArray[np.uint64]
-Indices = NDArray[np.int64]
+Numbers = NDArray[np.integer[Any]]
 
 _POPCOUNT = np.array([value.bit_count() for value in range(1 << 16)], np.uint8)
 _MAX_BANDS = 500
@@ -40,7 +41,7 @@ class Matcher(Protocol):
         """Yield the pairs of near-duplicate positions in `entries`, in blocks, each pair once."""
         ...
 
-    def nearness(self, store: SignatureStore, i: Indices, j: Indices) -> list[float]:
+    def nearness(self, store: SignatureStore, i: Numbers, j: Numbers) -> list[float]:
         """Return how near entries i[n] and j[n] are, as the record of a removal states it."""
         ...
 
@@ -69,28 +70,29 @@ class SimHashMatcher:
         self, store: SignatureStore, entries: Indices, budget: Budget
     ) -> Iterator[Pairs]:
         """Yield the pairs of rows with few differing bits, in the first band where they agree."""
-        values = store.keys[entries]
-        masks = self._masks(values)
+        keys = store.keys
+        masks = self._masks(keys, entries)
         budget.bands = len(masks)
         for band, mask in enumerate(masks):
-            hashes = _mixed(values & mask)
-            for i, j in equal_pairs(hashes, budget):
-                differing = values[i] ^ values[j]
+            for i, j in equal_pairs(_mixed(keys, entries, mask), budget):
+                differing = keys[entries[i]] ^ keys[entries[j]]
                 near = np.flatnonzero(_bit_count(differing) <= self.threshold)
                 i, j, differing = i[near], j[near], differing[near]
                 agreeing = (differing[:, None] & masks[: band + 1]) == 0
                 fresh = agreeing[:, band] & (agreeing.argmax(axis=1) == band)
                 yield i[fresh], j[fresh]
 
-    def nearness(self, store: SignatureStore, i: Indices, j: Indices) -> list[float]:
+    def nearness(self, store: SignatureStore, i: Numbers, j: Numbers) -> list[float]:
         """Return the number of differing bits."""
         return [float(n) for n in _bit_count(store.keys[i] ^ store.keys[j])]
 
-    def _masks(self, values: U64) -> U64:
+    def _masks(self, keys: U64, entries: Indices) -> U64:
         """Return the bands for the k that promises the least work on these very signatures."""
+        sample = keys[entries[:: max(1, entries.size // _COST_SAMPLE)]]
         choices = [k for k in range(7) if math.comb(self.threshold + k, k) <= _MAX_BANDS]
         return min(
-            (_band_masks(self.threshold, k) for k in choices), key=lambda m: _cost(values, m)
+            (_band_masks(self.threshold, k) for k in choices),
+            key=lambda masks: _cost(sample, entries.size, masks),
         )
 
 
@@ -123,8 +125,10 @@ class MinHashMatcher:
         """Yield the pairs of rows with enough equal places, in the first band where they agree."""
         bands, places = self._bands, self._places
         for band in range(bands):
-            hashes = store.band(band)[entries]
-            for i, j in equal_pairs(hashes, budget, chunk=1 << 9, block=1 << 12):
+            found = equal_pairs(
+                gather(store.band(band), entries), budget, chunk=1 << 9, block=1 << 12
+            )
+            for i, j in found:
                 equal = self._equal_places(store, entries[i], entries[j])
                 near = np.flatnonzero(_count_true(equal) >= self.jaccard * self.num_perm)
                 i, j, equal = i[near], j[near], equal[near, : bands * places]
@@ -134,14 +138,14 @@ class MinHashMatcher:
                 fresh = agreeing[:, band] & (agreeing.argmax(axis=1) == band)
                 yield i[fresh], j[fresh]
 
-    def nearness(self, store: SignatureStore, i: Indices, j: Indices) -> list[float]:
+    def nearness(self, store: SignatureStore, i: Numbers, j: Numbers) -> list[float]:
         """Return the estimated Jaccard similarity."""
         shares: list[float] = (
             _count_true(self._equal_places(store, i, j)) / self.num_perm
         ).tolist()
         return shares
 
-    def _equal_places(self, store: SignatureStore, i: Indices, j: Indices) -> NDArray[np.bool_]:
+    def _equal_places(self, store: SignatureStore, i: Numbers, j: Numbers) -> NDArray[np.bool_]:
         both, place = np.unique(np.concatenate([i, j]), return_inverse=True)
         signatures = store.signatures(both)
         equal: NDArray[np.bool_] = signatures[place[: i.size]] == signatures[place[i.size :]]
@@ -154,16 +158,15 @@ def _band_masks(threshold: int, chosen: int) -> U64:
     return np.array([sum(choice) for choice in combinations(blocks, chosen)], np.uint64)
 
 
-def _cost(values: U64, masks: U64) -> float:
+def _cost(sample: U64, size: int, masks: U64) -> float:
     """Estimate, from a sample and three of the bands, the rows to sort and the pairs to compare."""
-    thinned = values[:: max(1, values.size // _COST_SAMPLE)]
-    scale = (values.size / max(thinned.size, 1)) ** 2
-    sample = masks[:: max(1, len(masks) // 3)][:3]
+    scale = (size / max(sample.size, 1)) ** 2
+    some = masks[:: max(1, len(masks) // 3)][:3]
     pairs = 0.0
-    for mask in sample:
-        sizes = np.unique(thinned & mask, return_counts=True)[1].astype(np.float64)
+    for mask in some:
+        sizes = np.unique(sample & mask, return_counts=True)[1].astype(np.float64)
         pairs += scale * float((sizes * (sizes - 1)).sum()) / 2
-    return len(masks) * (4 * values.size + pairs / len(sample))
+    return len(masks) * (4 * size + pairs / len(some))
 
 
 def _count_true(rows: NDArray[np.bool_]) -> NDArray[Any]:
@@ -173,8 +176,12 @@ def _count_true(rows: NDArray[np.bool_]) -> NDArray[Any]:
     return counts
 
 
-def _mixed(values: U64) -> NDArray[np.uint32]:
-    return fold(values[:, None]) >> np.uint64(32)
+def _mixed(keys: U64, entries: Indices, mask: np.uint64) -> NDArray[np.uint32]:
+    """Hash the bits of each entry's key that are in the mask."""
+    hashes = np.empty(entries.size, np.uint32)
+    for piece in pieces(entries.size):
+        hashes[piece] = fold((keys[entries[piece]] & mask)[:, None]) >> np.uint64(32)
+    return hashes
 
 
 def _bit_count(values: U64) -> NDArray[Any]:

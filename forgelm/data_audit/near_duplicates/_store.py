@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SignatureStore", "fold"]
+from forgelm.data_audit.near_duplicates._arrays import fold
+
+__all__ = ["SignatureStore"]
 
 U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
-Indices = NDArray[np.int64]
 
 _IN_MEMORY_BYTES = 8 << 20
 _NEARBY = 8  # rows: reading so many too much is cheaper than one more read
@@ -63,7 +64,8 @@ class SignatureStore:
     @property
     def keys(self) -> U64:
         """One number an entry, equal for equal signatures; with SimHash the signature itself."""
-        self._keys = [np.concatenate(self._keys)]
+        if len(self._keys) > 1:
+            self._keys = [np.concatenate(self._keys)]
         return self._keys[0]
 
     @property
@@ -71,6 +73,11 @@ class SignatureStore:
         """The split of each entry, as its position in `splits`."""
         counts = [self._entries_of[split] for split in self.splits]
         return np.repeat(np.arange(len(counts), dtype=np.uint16), counts)
+
+    def splits_of(self, entries: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Return the splits of some entries, as positions in `splits`."""
+        ends = np.cumsum([self._entries_of[split] for split in self.splits])
+        return np.searchsorted(ends, entries, side="right")
 
     @property
     def rows(self) -> U32:
@@ -83,7 +90,7 @@ class SignatureStore:
         return dict(self._rows_of)
 
     @property
-    def positions(self) -> Indices:
+    def positions(self) -> NDArray[np.int64]:
         """The place of each entry among the rows of all splits, in order."""
         before = np.cumsum([0, *self._rows_of.values()], dtype=np.int64)
         return before[self.split_of] + self.rows.astype(np.int64)
@@ -91,16 +98,16 @@ class SignatureStore:
     def band(self, band: int) -> U32:
         """Return the hash of one band of every entry's MinHash."""
         assert self._bands is not None
-        parts = [np.zeros(0, np.uint32)]
-        offset = 0
+        hashes = np.empty(sum(self._entries_of.values()), np.uint32)
+        done = 0
         for rows in self._rows:
-            size = rows.size
-            self._band_hashes.seek(4 * (offset + band * size))
-            parts.append(np.frombuffer(self._band_hashes.read(4 * size), np.uint32))
-            offset += size * self._bands[0]
-        return np.concatenate(parts)
+            end = done + rows.size
+            self._band_hashes.seek(4 * (done * self._bands[0] + band * rows.size))
+            hashes[done:end] = np.frombuffer(self._band_hashes.read(4 * rows.size), np.uint32)
+            done = end
+        return hashes
 
-    def signatures(self, entries: Indices) -> U32:
+    def signatures(self, entries: NDArray[np.integer[Any]]) -> U32:
         """Return the MinHash of some entries, read from the file in few reads.
 
         Shapes:
@@ -121,12 +128,3 @@ class SignatureStore:
         """Let go of the temporary files."""
         self._signatures.close()
         self._band_hashes.close()
-
-
-def fold(columns: NDArray[Any]) -> U64:
-    """Hash each row of `columns` to 64 bits."""
-    result = np.zeros(columns.shape[0], np.uint64)
-    for column in columns.T:
-        result = (result ^ column.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
-        result ^= result >> np.uint64(29)
-    return result * np.uint64(0xBF58476D1CE4E5B9)

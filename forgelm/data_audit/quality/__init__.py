@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from forgelm.data_audit.quality._language import HOW_TO_GET_LANGUAGES, language_counts
+from forgelm.data_audit.quality._language import (
+    HOW_TO_GET_LANGUAGES,
+    forget_language_model,
+    language_counts,
+)
 from forgelm.data_audit.quality._quality import (
     QUALITY_CHECKS,
     QualityCheck,
@@ -18,6 +22,7 @@ __all__ = [
     "QUALITY_CHECKS",
     "QualityCheck",
     "QualityFlag",
+    "forget_language_model",
     "judge",
     "language_counts",
     "list_quality_checks",

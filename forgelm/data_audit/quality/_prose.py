@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 __all__ = ["Prose", "read_prose"]
 
@@ -15,11 +14,11 @@ _NOT_PROSE = re.compile(
 )
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
 _BEYOND_LATIN = re.compile(r"[^\x00-\xff]+")
+_ASCII = bytes(range(128))
 _LATIN_LETTERS = bytes(byte for byte in range(256) if chr(byte).isalpha())
 _WORD_TABLE = bytes(32 if chr(byte).isspace() else 120 for byte in range(256))
 
 
-@dataclass
 class Prose:
     """A text as the quality checks see it.
 
@@ -27,36 +26,22 @@ class Prose:
         source: The text without fenced code.
         lines: Lines of prose, stripped, none empty.
         paragraphs: Runs of prose lines between blank lines.
+        text: The prose on one line.
+        letters: Letters and combining marks.
+        visible: Characters that are no white space.
+        word_count: How many words there are; far cheaper than the words themselves.
     """
 
-    source: str
-    lines: list[str]
-    paragraphs: list[list[str]]
-
-    @cached_property
-    def text(self) -> str:
-        """The prose on one line."""
-        return " ".join(self.lines)
+    def __init__(self, source: str, lines: list[str], paragraphs: list[list[str]]) -> None:
+        self.source, self.lines, self.paragraphs = source, lines, paragraphs
+        self.text = text = " ".join(lines)
+        self._beyond_latin = "" if text.isascii() else _beyond_latin(text)
+        self.letters, self.visible, self.word_count = _count(text, self._beyond_latin)
 
     @cached_property
     def words(self) -> list[str]:
         """Words, split at white space."""
         return self.text.split()
-
-    @cached_property
-    def letters(self) -> int:
-        """Letters and combining marks."""
-        return self._counts[0]
-
-    @cached_property
-    def visible(self) -> int:
-        """Characters that are no white space."""
-        return self._counts[1]
-
-    @cached_property
-    def word_count(self) -> int:
-        """How many words there are; far cheaper than the words themselves."""
-        return self._counts[2]
 
     @cached_property
     def is_spaced(self) -> bool:
@@ -74,22 +59,36 @@ class Prose:
         """Words in lower case."""
         return self.text.lower().split()
 
-    @cached_property
-    def _beyond_latin(self) -> str:
-        return "" if self.text.isascii() else "".join(_BEYOND_LATIN.findall(self.text))
 
-    @cached_property
-    def _counts(self) -> tuple[int, int, int]:
-        latin = self.text.encode("latin-1", "replace")
-        letters = len(latin) - len(latin.translate(None, _LATIN_LETTERS))
-        shape = latin.translate(_WORD_TABLE)
-        visible = len(shape.replace(b" ", b""))
-        words = (b" " + shape).count(b" x")
-        beyond = self._beyond_latin
-        if beyond:
-            letters += sum(c.isalpha() or unicodedata.category(c)[0] == "M" for c in beyond)
-            visible, words = sum(map(len, self.words)), len(self.words)
-        return letters, visible, words
+def _beyond_latin(text: str) -> str:
+    """Return the characters beyond Latin-1, in order."""
+    # Taking ASCII out first leaves little for the slower pattern.
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+    return "".join(_BEYOND_LATIN.findall(rest.decode("utf-8", "surrogatepass")))
+
+
+def _count(text: str, beyond: str) -> tuple[int, int, int]:
+    """Return the letters, the visible characters and the words of `text`.
+
+    Args:
+        text: Any text on one line, single spaces or not.
+        beyond: Its characters beyond Latin-1.
+    """
+    latin = text.encode("latin-1", "replace")
+    letters = len(latin) - len(latin.translate(None, _LATIN_LETTERS))
+    if beyond:
+        letters += sum(map(_is_letter, beyond))
+        if len(beyond.split()) > 1 or beyond[0].isspace() or beyond[-1].isspace():
+            words = text.split()
+            return letters, sum(map(len, words)), len(words)
+    shape = latin.translate(_WORD_TABLE)
+    visible = len(shape) - shape.count(b" ")
+    return letters, visible, shape.count(b" x") + shape.startswith(b"x")
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_letter(char: str) -> bool:
+    return char.isalpha() or unicodedata.category(char)[0] == "M"
 
 
 def read_prose(text: str) -> Prose:

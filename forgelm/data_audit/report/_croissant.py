@@ -66,7 +66,7 @@ _FORMATS = {
     ".ndjson": "application/jsonlines",
     ".json": "application/json",
     ".csv": "text/csv",
-    ".tsv": "text/tsv",
+    ".tsv": "text/tab-separated-values",
     ".parquet": "application/x-parquet",
     ".arrow": "application/vnd.apache.arrow.file",
     ".feather": "application/vnd.apache.arrow.file",
@@ -89,7 +89,7 @@ def croissant_card(
     Raises:
         OSError: A file cannot be read.
     """
-    files = [_file_object(place, path) for place, path in enumerate(corpus.files)]
+    files = [_file_object(place, path, corpus.root) for place, path in enumerate(corpus.files)]
     pii = {
         f"{split}: {kind} ({n})"
         for split, part in scanned.items()
@@ -119,7 +119,7 @@ def _about(
         "license": "NOASSERTION",
         "version": f"0.0.0+sha256.{digest[:12]}" if files else "0.0.0",
         "citeAs": f"{name}, SHA-256 of its files {digest}" if files else name,
-        **({"datePublished": changed} if changed else {}),
+        "datePublished": changed,
     }
     names = {"citation": "citeAs", "date_published": "datePublished"}
     given = {names.get(k, k): _organisation(k, v) for k, v in known.items() if v}
@@ -136,7 +136,8 @@ _UNKNOWN = {
     "license": " The licence is not known to the audit that wrote this card: NOASSERTION.",
     "version": " No version was given: the one here names the content of the files.",
     "citeAs": " No citation is known.",
-    "datePublished": " The date of publication is not known: it is the last change of the files.",
+    "datePublished": " The date of publication is not known: it is the last change of the files, "
+    "or the day of the audit.",
     "creator": " The creator is not known.",
 }
 
@@ -147,22 +148,25 @@ def _organisation(key: str, value: Any) -> Any:
     return value
 
 
-def _last_change(corpus: Corpus) -> str | None:
+def _last_change(corpus: Corpus) -> str:
+    """Return the day of the last change of a file; today where no file tells."""
     times = [os.stat(path).st_mtime for path in corpus.files if not is_address(path)]
-    return datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
+    moment = datetime.fromtimestamp(max(times), UTC) if times else datetime.now(UTC)
+    return moment.date().isoformat()
 
 
 def _identifier(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", printable(text)).strip("-.") or "dataset"
 
 
-def _file_object(place: int, path: str) -> dict[str, Any]:
+def _file_object(place: int, path: str, root: str) -> dict[str, Any]:
     name = printable(Path(path).name)
+    below = os.path.relpath(path, root).replace(os.sep, "/") if root else name
     return {
         "@type": "cr:FileObject",
         "@id": f"file-{place}",
         "name": name,
-        "contentUrl": path if is_address(path) else name,
+        "contentUrl": path if is_address(path) else below,
         "contentSize": f"{size_of(path)} B",
         "encodingFormat": _format(path),
         "sha256": _sha256(path),

@@ -40,6 +40,8 @@ def field_of(identifier: str, column: str, shapes: Shapes, file: str) -> dict[st
         >>> field["dataType"]
         'sc:Integer'
     """
+    if not column.strip():
+        return None
     source = {"fileObject": {"@id": file}, "extract": {"column": column}}
     start: dict[str, Any] = {"@type": "cr:Field", "@id": identifier, "name": column}
     found = _scalar((column,), shapes)

@@ -12,6 +12,8 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from forgelm._core import is_installed, open_atomic, require
 from forgelm.data_audit.detectors import PII_TIERS
 from forgelm.data_audit.scan import KINDS, Partial
@@ -100,12 +102,26 @@ def _parquet_writer(stream: Any) -> Callable[[Sequence[Row], bool], None]:
 
     def write(rows: Sequence[Row], last: bool) -> None:
         if rows:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            writer.write_table(arrow.table(columns, schema=schema))
+            columns = [
+                _arrow_column(arrow, values, is_number=name in _NUMBERS)
+                for name, values in zip(COLUMNS, zip(*rows, strict=True), strict=True)
+            ]
+            writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
         if last:
             writer.close()
 
     return write
+
+
+def _arrow_column(arrow: Any, values: Sequence[Any], *, is_number: bool) -> Any:
+    """Return a column made from bytes: `arrow.array` would import pandas, which takes 50 MB."""
+    if is_number:
+        data = arrow.py_buffer(np.array(values, np.int64))
+        return arrow.Array.from_buffers(arrow.int64(), len(values), [None, data])
+    texts = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+    buffers = arrow.py_buffer(ends), arrow.py_buffer(b"".join(texts))
+    return arrow.StringArray.from_buffers(len(texts), *buffers)
 
 
 def read_findings(path: str | os.PathLike[str]) -> FindingsFile:

@@ -19,7 +19,12 @@ from forgelm.data_audit.near_duplicates import (
     duplicate_views,
     find_near_duplicates,
 )
-from forgelm.data_audit.quality import HOW_TO_GET_LANGUAGES, QUALITY_CHECKS, language_counts
+from forgelm.data_audit.quality import (
+    HOW_TO_GET_LANGUAGES,
+    QUALITY_CHECKS,
+    forget_language_model,
+    language_counts,
+)
 from forgelm.data_audit.report._types import AuditReport
 from forgelm.data_audit.scan import (
     LANGUAGE_SAMPLE,
@@ -34,6 +39,7 @@ from forgelm.data_audit.sources import Corpus, printable
 
 __all__ = ["build_report"]
 
+_ROWS_THAT_NEED_ROOM = 200_000
 _TIER_ORDER = ("critical", "high", "medium", "low")
 
 
@@ -56,11 +62,13 @@ def build_report(
         matcher: What makes two rows near duplicates.
         quality: The quality checks were on.
     """
-    twins = find_near_duplicates(store, matcher)
     method = _method(matcher)
     languages = {
         name: language_counts([text for _, text in part.sample]) for name, part in scanned.items()
     }
+    if sum(part.rows for part in scanned.values()) > _ROWS_THAT_NEED_ROOM:
+        forget_language_model()
+    twins = find_near_duplicates(store, matcher)
     splits = {
         name: _split_stats(part, twins, name, str(method["method"]), languages[name] or [])
         for name, part in scanned.items()

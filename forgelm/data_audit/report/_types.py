@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm.data_audit.detectors import SECRET_KINDS
@@ -67,6 +68,7 @@ class AuditReport:
         )
 
         self._clusters, self._leaked_rows = ClustersView(), LeakedRowsView()
+        self._findings_path: Path | None = None
 
     def _place_duplicates(self, clusters: ClustersView, leaked_rows: LeakedRowsView) -> None:
         self._clusters, self._leaked_rows = clusters, leaked_rows
@@ -74,6 +76,14 @@ class AuditReport:
     def _place_findings(self, parts: Mapping[str, tuple[NDArray[np.void], Sequence[str]]]) -> None:
         self._pii_findings = FindingsView(parts, PII_KINDS)
         self._secrets_findings = FindingsView(parts, SECRET_KINDS)
+
+    def _place_findings_file(self, path: Path) -> None:
+        self._findings_path = path
+
+    @property
+    def findings_path(self) -> Path | None:
+        """The findings file that was written beside the report, for `read_findings`."""
+        return self._findings_path
 
     @property
     def duplicate_count(self) -> int:

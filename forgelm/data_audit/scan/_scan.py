@@ -254,8 +254,9 @@ def _type_name(value: Any) -> str:
 def _count_quality(counts: Counter[str], flags: Sequence[QualityFlag] | None) -> None:
     if flags is not None:
         counts["evaluated"] += 1
-        counts["flagged"] += bool(flags)
-        counts.update(flag.check for flag in flags)
+        if flags:
+            counts["flagged"] += 1
+            counts.update(flag.check for flag in flags)
 
 
 def _shown(columns: dict[str, ColumnSeen]) -> dict[str, ColumnSeen]:

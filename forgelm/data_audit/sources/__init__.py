@@ -13,6 +13,7 @@ from forgelm.data_audit.sources._sources import Corpus, Source, find_corpus
 from forgelm.data_audit.sources._storage import is_address, open_binary, size_of, stamp_of
 from forgelm.data_audit.sources._tables import (
     all_batches,
+    batch_lines,
     is_binary,
     open_table,
     pyarrow,
@@ -30,6 +31,7 @@ __all__ = [
     "Record",
     "Source",
     "all_batches",
+    "batch_lines",
     "check_packages",
     "chunks",
     "column_name",

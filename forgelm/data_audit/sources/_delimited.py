@@ -28,6 +28,7 @@ EXTRA_CELLS = "(cells without a name)"
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(r'"[^"]*"')
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
+_UNCLOSED = Problem("parse_errors", "a quote that is never closed")
 
 
 @dataclass
@@ -106,12 +107,16 @@ def _next_record(reader: Any, lines: _TextLines, delimiter: str) -> Record | Non
     except StopIteration:
         return None
     except _TooLongError:
-        problem = TOO_LONG
+        problem = _UNCLOSED if lines.take_back() else TOO_LONG
     except csv.Error as error:
         problem = Problem("parse_errors", f"not CSV ({error})")
+    if lines.ended_inside and lines.take_back():
+        problem = _UNCLOSED
     text = "".join(lines.taken)
     if not text.isascii() and _BAD_BYTE.search(text):
         problem = problem or Problem("decode_errors", "not UTF-8")
+    elif 3 * text.count("\0") > len(text):  # nothing would be found between the NULs
+        problem = problem or Problem("decode_errors", "not UTF-8, but UTF-16 as it seems")
     return Record([] if problem else cells, text, max(len(lines.taken), 1), delimiter, problem)
 
 
@@ -132,6 +137,7 @@ class _TextLines:
         self._peeked: list[str | None] = []  # None: a line that was too long
         self._size = 0
         self.taken: list[str] = []
+        self.ended_inside = False
         first = self._read()
         self.header = (first or "").removeprefix("\ufeff")
         self._peeked.append(None if first is None else self.header)
@@ -139,7 +145,15 @@ class _TextLines:
     def begin(self) -> None:
         """Begin a record."""
         self.taken.clear()
+        self.ended_inside = False
         self._size = 0
+
+    def take_back(self) -> bool:
+        """Leave all lines of the record but its first one to be read again, if there are any."""
+        later = self.taken[1:]
+        self._peeked += [line or None for line in reversed(later)]
+        del self.taken[1:]
+        return bool(later)
 
     def __iter__(self) -> _TextLines:
         return self
@@ -147,6 +161,7 @@ class _TextLines:
     def __next__(self) -> str:
         text = self._peeked.pop() if self._peeked else self._read()
         if text == "":
+            self.ended_inside = bool(self.taken)
             raise StopIteration
         self.taken.append(text or "")
         self._size += len(text or "")

@@ -29,7 +29,7 @@ _PACKED = (".gz", ".zst")
 READABLE = f"{', '.join(_TEXTS)} (also with {' or '.join(_PACKED)}), {', '.join(_TABLES)}"
 
 _BLOCK = 1 << 20
-_PACKED_BLOCK = 1 << 12  # what 4 KiB can unpack to at worst, 128 MiB, still fits in memory
+_PACKED_BLOCK = 1 << 10  # zstd unpacks 1 KiB to 32 MiB at worst: a block of 128 KiB takes 4 B
 
 
 class Damaged(Exception):  # noqa: N818  made a DataError by whoever knows the place

@@ -59,8 +59,10 @@ def cut_file(split: str, path: str) -> list[ByteRange]:
     """
     kind, size = file_kind(path), size_of(path)
     if kind is None or (kind.form == "jsonl" and not kind.packed):
-        starts = range(0, size, RANGE_BYTES)
-        return [ByteRange(split, path, start, start + RANGE_BYTES) for start in starts]
+        return [
+            ByteRange(split, path, start, start + RANGE_BYTES, min(RANGE_BYTES, size - start))
+            for start in range(0, size, RANGE_BYTES)
+        ]
     check_packages(kind)
     if not kind.is_table:
         return [ByteRange(split, path, 0, size)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forgelm._core import SPLIT_NAMES
+from forgelm._core import SPLIT_NAMES, split_in_name
 from forgelm.data_audit.sources._files import READABLE, file_kind
 from forgelm.data_audit.sources._hub import hub_splits, is_hub_name
 from forgelm.data_audit.sources._memory import IN_MEMORY, chunks
@@ -24,7 +24,6 @@ __all__ = ["ByteRange", "Corpus", "Source", "find_corpus"]
 
 Source = str | os.PathLike[str] | Mapping[str, Iterable[Any]] | Iterable[Any]
 
-_SHARD = re.compile(r"[-_.][0-9].*$")
 _WILD = re.compile(r"[*?\[]")
 # What lies beside data and is none.
 _METADATA = {
@@ -103,12 +102,13 @@ def find_corpus(source: Source) -> Corpus:
     if is_address(label):
         return _addressed(label)
     path = Path(label).expanduser()
-    if not path.exists():
+    if not label or not _is_there(path, label):
         if _WILD.search(label):
             return _globbed(label, str(path))
         if is_hub_name(label) and file_kind(label) is None:
             return _corpus_of_rows(hub_splits(label), f"hf://datasets/{label}", label)
-        raise DataError(f"{printable(label)}: no such file or directory. {_NEXT_STEP}")
+        what = "a link that leads nowhere" if path.is_symlink() else "no such file or directory"
+        raise DataError(f"{printable(label) or 'An empty name'}: {what}. {_NEXT_STEP}")
     if path.is_dir():
         return _saved(path, label) or _directory(path, label)
     if not path.is_file():
@@ -119,6 +119,13 @@ def find_corpus(source: Source) -> Corpus:
     # Links are not followed: the name that a link has tells the type, where its target's may not.
     name = os.path.abspath(path)
     return Corpus(name, {"train": (name,)}, label=label)
+
+
+def _is_there(path: Path, label: str) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name that is too long
+        raise DataError(f"{printable(label)}: {error.strerror}. {_NEXT_STEP}") from error
 
 
 def _check_type(label: str) -> None:
@@ -209,11 +216,12 @@ def _addressed(label: str) -> Corpus:
 def _by_name(data: list[str], left_out: list[str], path: str, label: str) -> Corpus:
     notes = []
     splits: dict[str, list[str]] = {}
+    root = data[0].rpartition("/")[0] if is_address(data[0]) else _common_root(data)
     for file in data:
-        split, is_usual = _split_of(file)
+        split, is_usual = _split_of(file, root)
         if not is_usual:
             name = printable(Path(file).name)
-            notes.append(f"{name} is no usual split name: it is the split {split!r}.")
+            notes.append(f"{name} names no split that is usual: it is the split {split!r}.")
         splits.setdefault(split, []).append(file)
     if left_out:
         names = [printable(name) for name in left_out[:20]]
@@ -222,7 +230,6 @@ def _by_name(data: list[str], left_out: list[str], path: str, label: str) -> Cor
             f"Left out, being empty, a directory or of a type that is not read "
             f"({len(left_out)} entries): {shown}"
         )
-    root = data[0].rpartition("/")[0] if is_address(data[0]) else _common_root(data)
     return Corpus(path, {n: tuple(splits[n]) for n in _in_order(splits)}, tuple(notes), label, root)
 
 
@@ -230,12 +237,18 @@ def _common_root(files: list[str]) -> str:
     return os.path.commonpath([os.path.dirname(file) for file in files])
 
 
-def _split_of(file: str) -> tuple[str, bool]:
-    """Return the split by the file's name, or else by its directory's, and if it is a usual one."""
+def _split_of(file: str, root: str) -> tuple[str, bool]:
+    """Return the split by the file's name, or else by a folder's below `root`, and if it is usual.
+
+    The nearest folder that names a split counts.
+    """
     kind = file_kind(file)
     stem = kind.stem if kind else Path(file).stem
-    known = SPLIT_NAMES.get(stem.lower()) or SPLIT_NAMES.get(_SHARD.sub("", stem.lower()))
-    return known or printable(stem), known is not None
+    folders = Path(file.removeprefix(root)).parent.parts
+    for name in (stem, *reversed(folders)):
+        if (known := split_in_name(name)) is not None:
+            return known, True
+    return printable(stem), False
 
 
 def _in_order(splits: Iterable[str]) -> list[str]:
