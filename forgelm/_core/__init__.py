@@ -9,7 +9,7 @@ from forgelm._core.files import (
     write_json_atomic,
 )
 from forgelm._core.optional import is_installed, require
-from forgelm._core.splits import SPLIT_NAMES
+from forgelm._core.splits import SPLIT_NAMES, split_in_name
 
 __all__ = [
     "SPLIT_NAMES",
@@ -20,6 +20,7 @@ __all__ = [
     "require",
     "sha256_file",
     "sha256_hex",
+    "split_in_name",
     "write_atomic",
     "write_json_atomic",
 ]
