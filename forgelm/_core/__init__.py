@@ -10,7 +10,7 @@ from forgelm._core.files import (
 )
 from forgelm._core.loading import MODEL_LOADING, quiet_bars, quiet_libraries
 from forgelm._core.optional import is_installed, require
-from forgelm._core.splits import SPLIT_NAMES
+from forgelm._core.splits import SPLIT_NAMES, split_in_name
 
 __all__ = [
     "MODEL_LOADING",
@@ -24,6 +24,7 @@ __all__ = [
     "require",
     "sha256_file",
     "sha256_hex",
+    "split_in_name",
     "write_atomic",
     "write_json_atomic",
 ]

@@ -12,10 +12,14 @@ import click
 from forgelm.cli._logging import _setup_logging
 from forgelm.cli._output import Session, present_error, shared_options, write
 from forgelm.cli.commands.audit import audit
+from forgelm.cli.commands.audit_diff import audit_diff
+from forgelm.cli.commands.dedup import dedup
 from forgelm.cli.commands.export import export, merge, merge_adapter
+from forgelm.cli.commands.findings import findings
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
 from forgelm.cli.commands.runs import runs
+from forgelm.cli.commands.split import split
 from forgelm.cli.commands.train import train
 from forgelm.cli.commands.verify import verify_audit
 
@@ -30,7 +34,21 @@ _EPILOG = (
 @click.group(
     invoke_without_command=True,
     epilog=_EPILOG,
-    commands=[quickstart, train, runs, audit, mask, export, merge, merge_adapter, verify_audit],
+    commands=[
+        quickstart,
+        train,
+        runs,
+        export,
+        merge,
+        merge_adapter,
+        audit,
+        findings,
+        mask,
+        dedup,
+        split,
+        audit_diff,
+        verify_audit,
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--config", metavar="CONFIG", help="Train as this YAML file says.")
