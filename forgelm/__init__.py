@@ -16,7 +16,6 @@ __all__ = [
     "FindingsFile",
     "ForgeConfig",
     "ForgeTrainer",
-    "Gate",
     "MaskSummary",
     "MemoryEstimate",
     "MergeResult",
@@ -119,7 +118,6 @@ if TYPE_CHECKING:
     )
     from forgelm.trainer import (
         ForgeTrainer,
-        Gate,
         MemoryEstimate,
         PreflightFinding,
         PreflightReport,

@@ -23,7 +23,6 @@ EXPORTS: dict[str, tuple[str, Tier]] = {
     "FindingsFile": ("forgelm.data_audit", "Experimental"),
     "ForgeConfig": ("forgelm.config", "Stable"),
     "ForgeTrainer": ("forgelm.trainer", "Stable"),
-    "Gate": ("forgelm.trainer", "Experimental"),
     "MaskSummary": ("forgelm.data_audit", "Experimental"),
     "MemoryEstimate": ("forgelm.trainer", "Experimental"),
     "MergeResult": ("forgelm.export", "Experimental"),
