@@ -12,10 +12,9 @@ from forgelm._core import is_installed
 from forgelm.data import DataSummary, check_source, is_hub_name
 from forgelm.errors import ConfigError, DataError, OptionalDependencyError
 from forgelm.export import merge_issues
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._capabilities import capability_issues
-from forgelm.trainer._distributed import asks_for_processes, distributed_issues
-from forgelm.trainer._fit import look_at_fit
+from forgelm.trainer.algorithms import ALGORITHMS
+from forgelm.trainer.backend import asks_for_processes, capability_issues, distributed_issues
+from forgelm.trainer.planning import look_at_fit
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

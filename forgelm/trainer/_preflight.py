@@ -11,24 +11,22 @@ from forgelm.config import ForgeConfig, load_config
 from forgelm.data import SourceSample, sample_sources
 from forgelm.errors import ConfigError, ForgeError
 from forgelm.trainer._checks import find_issues
-from forgelm.trainer._fit import look_at_fit
-from forgelm.trainer._model import load_tokenizer
-from forgelm.trainer._model_files import find_model_folder
-from forgelm.trainer._preflight_checks import (
+from forgelm.trainer.model import load_tokenizer
+from forgelm.trainer.planning import (
+    DataLook,
+    PreflightFinding,
+    PreflightReport,
+    TokenLengths,
     data_findings,
+    find_model_folder,
     installed_versions,
+    look_at_fit,
     masked_sample,
     model_findings,
     package_findings,
     planned_steps,
     precision_findings,
     schedule_findings,
-)
-from forgelm.trainer._preflight_report import (
-    DataLook,
-    PreflightFinding,
-    PreflightReport,
-    TokenLengths,
 )
 
 __all__ = ["preflight"]

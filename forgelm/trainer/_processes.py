@@ -8,8 +8,7 @@ from forgelm.errors import ConfigError
 from forgelm.results import TrainResult
 from forgelm.runs import Run
 from forgelm.trainer._session import Given
-from forgelm.trainer._stop import StopRequest, interrupt_requests_stop
-from forgelm.trainer._stream import Listeners
+from forgelm.trainer.loop import Listeners, StopRequest, interrupt_requests_stop
 
 __all__ = ["follow_run", "refuse_objects"]
 

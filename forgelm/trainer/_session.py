@@ -15,30 +15,54 @@ from forgelm.errors import ConfigError
 from forgelm.export import merge_models
 from forgelm.results import TrainResult
 from forgelm.runs import RunDirectory
-from forgelm.trainer._adapters import prepare_adapter
-from forgelm.trainer._algorithm_checks import check_answer_room, check_passed
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._arguments import common_arguments
-from forgelm.trainer._artefacts import repair_interrupted_save, save_final_model
-from forgelm.trainer._callbacks import StepWatcher
-from forgelm.trainer._checkpoints import CheckpointKeeper, FoundCheckpoint, find_checkpoint
 from forgelm.trainer._checks import check_fit, check_rows
-from forgelm.trainer._conclusion import judge_model, place_model
-from forgelm.trainer._distributed import distributed_arguments
-from forgelm.trainer._evaluators import Gate
-from forgelm.trainer._gates import RunFigures
-from forgelm.trainer._loop import LoopOutcome, build_trainer, run_loop
-from forgelm.trainer._model import load_model, load_tokenizer
-from forgelm.trainer._out_of_memory import BatchPlan, run_within_memory
-from forgelm.trainer._precision import Precision, choose_precision
-from forgelm.trainer._probe import FinalModel
-from forgelm.trainer._ranks import Ranks
-from forgelm.trainer._record import RunRecord, public_reason
-from forgelm.trainer._resources import ResourceMeter
-from forgelm.trainer._reward_plan import RewardFunction, plan_rewards
-from forgelm.trainer._settings import deciding_settings
-from forgelm.trainer._stop import StopRequest, interrupt_requests_stop
-from forgelm.trainer._stream import Listeners, ProgressStream
+from forgelm.trainer.algorithms import (
+    ALGORITHMS,
+    RewardFunction,
+    check_answer_room,
+    check_passed,
+    common_arguments,
+    plan_rewards,
+)
+from forgelm.trainer.backend import (
+    BatchPlan,
+    Precision,
+    Ranks,
+    choose_precision,
+    distributed_arguments,
+    run_within_memory,
+)
+from forgelm.trainer.loop import (
+    CheckpointKeeper,
+    FoundCheckpoint,
+    Listeners,
+    LoopOutcome,
+    ProgressStream,
+    StepWatcher,
+    StopRequest,
+    build_trainer,
+    deciding_settings,
+    find_checkpoint,
+    interrupt_requests_stop,
+    run_loop,
+)
+from forgelm.trainer.model import (
+    FinalModel,
+    load_model,
+    load_tokenizer,
+    prepare_adapter,
+    repair_interrupted_save,
+    save_final_model,
+)
+from forgelm.trainer.outcome import (
+    Gate,
+    ResourceMeter,
+    RunFigures,
+    RunRecord,
+    judge_model,
+    place_model,
+    public_reason,
+)
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

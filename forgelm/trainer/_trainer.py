@@ -16,15 +16,12 @@ from forgelm.errors import ForgeError, TrainingError
 from forgelm.results import TrainResult
 from forgelm.runs import Listener, RunDirectory, launch_run, new_run_id, resume_run
 from forgelm.trainer._checks import check_before_loading
-from forgelm.trainer._distributed import asks_for_processes
-from forgelm.trainer._evaluators import Gate
 from forgelm.trainer._processes import follow_run, refuse_objects
-from forgelm.trainer._ranks import Ranks
-from forgelm.trainer._record import RunRecord, public_reason
-from forgelm.trainer._reward_plan import RewardFunction, as_reward_functions
 from forgelm.trainer._session import Given, Session
-from forgelm.trainer._stop import StopRequest
-from forgelm.trainer._stream import Listeners
+from forgelm.trainer.algorithms import RewardFunction, as_reward_functions
+from forgelm.trainer.backend import Ranks, asks_for_processes
+from forgelm.trainer.loop import Listeners, StopRequest
+from forgelm.trainer.outcome import Gate, RunRecord, public_reason
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -9,8 +9,8 @@ from pathlib import Path
 from forgelm.errors import TrainingError
 from forgelm.results import TrainResult
 from forgelm.runs import RUN_FILE, RunDirectory, config_from_document, read_document
-from forgelm.trainer._ranks import Ranks
 from forgelm.trainer._trainer import ForgeTrainer
+from forgelm.trainer.backend import Ranks
 
 __all__ = ["train_launched"]
 

@@ -85,9 +85,8 @@ def measure(case: dict[str, Any], folder: Path) -> None:
 
     assert trl
     from forgelm import ForgeConfig, ForgeTrainer
-    from forgelm.trainer._machine import look_at_machine
-    from forgelm.trainer._memory_estimate import estimate_memory
-    from forgelm.trainer._model_files import read_model_files
+    from forgelm.trainer.backend import look_at_machine
+    from forgelm.trainer.planning import estimate_memory, read_model_files
 
     lora = {"method": case["method"]} if case["method"] == "full" else {}
     config = ForgeConfig(

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from forgelm import ForgeConfig
-from forgelm.trainer._machine import Machine
-from forgelm.trainer._memory_estimate import MemoryEstimate, estimate_memory
-from forgelm.trainer._model_files import ModelFiles
+from forgelm.trainer.backend import Machine
+from forgelm.trainer.planning import MemoryEstimate, ModelFiles, estimate_memory
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "bench_memory_estimate.py"
 GB = 1 << 30

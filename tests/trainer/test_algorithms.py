@@ -18,10 +18,9 @@ from forgelm import (
     get_model_and_tokenizer,
 )
 from forgelm.errors import DataError
-from forgelm.trainer._algorithm_checks import check_kept
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._model import load_model
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.algorithms import ALGORITHMS, check_kept
+from forgelm.trainer.backend import Precision
+from forgelm.trainer.model import load_model
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

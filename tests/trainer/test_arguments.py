@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from forgelm.errors import TrainingError
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._arguments import build_arguments, common_arguments
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.algorithms import ALGORITHMS, build_arguments, common_arguments
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

@@ -8,7 +8,7 @@ import pytest
 
 from forgelm.config import EvaluationConfig
 from forgelm.results import Verdict
-from forgelm.trainer._gates import RunFigures, judge_figures
+from forgelm.trainer.outcome import RunFigures, judge_figures
 
 
 def statuses(verdicts: list[Verdict]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forgelm.trainer._artefacts import repair_interrupted_save
+from forgelm.trainer.model import repair_interrupted_save
 
 # Saves a "model" for real and kills itself at the rename whose number it is given.
 _SAVE = """
@@ -18,7 +18,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from safetensors.torch import save_file
-from forgelm.trainer._artefacts import save_final_model
+from forgelm.trainer.model import save_final_model
 
 class Model:
     def save_pretrained(self, folder):

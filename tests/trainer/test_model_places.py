@@ -167,7 +167,7 @@ def test_a_run_that_diverged_and_stayed_finite_is_caught(
     ],
 )
 def test_an_answer_in_another_shape_has_not_passed(answer: Any, reason: str) -> None:
-    from forgelm.trainer._evaluators import run_gates
+    from forgelm.trainer.outcome import run_gates
 
     torch = pytest.importorskip("torch")
     result = TrainResult(success=False)

@@ -11,7 +11,7 @@ import pytest
 
 from forgelm import ConfigError, ForgeTrainer, read_progress
 from forgelm.errors import TrainingError
-from forgelm.trainer._out_of_memory import BatchPlan
+from forgelm.trainer.backend import BatchPlan
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

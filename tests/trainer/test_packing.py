@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from forgelm.data import hub_session, prepare_splits
-from forgelm.trainer._arguments import common_arguments
-from forgelm.trainer._loop import build_trainer
-from forgelm.trainer._model import load_model, load_tokenizer, quiet_bars
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.algorithms import common_arguments
+from forgelm.trainer.backend import Precision
+from forgelm.trainer.loop import build_trainer
+from forgelm.trainer.model import load_model, load_tokenizer, quiet_bars
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from forgelm.trainer._energy import EnergyMeter
-from forgelm.trainer._resources import hourly_price
+from forgelm.trainer.outcome import EnergyMeter, hourly_price
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker, TrainedRun

@@ -13,8 +13,8 @@ from forgelm import ConfigError, ForgeConfig, ForgeTrainer
 from forgelm.data import ROW_COLUMN, DataSummary, prepare_splits
 from forgelm.errors import TrainingError
 from forgelm.trainer import format_reward, gold_answer_reward, length_reward
-from forgelm.trainer._precision import Precision
-from forgelm.trainer._reward_plan import RewardPlan, plan_rewards
+from forgelm.trainer.algorithms import RewardPlan, plan_rewards
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed, require
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.backend._precision import Precision
 
 if TYPE_CHECKING:
     from forgelm.config import DistributedConfig, ForgeConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import MODEL_LOADING, require
 from forgelm.data import hub_token
 from forgelm.errors import ConfigError
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

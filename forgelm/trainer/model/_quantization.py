@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
-from forgelm.trainer._ranks import Ranks
+from forgelm.trainer.backend import Ranks
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
-    from forgelm.trainer._precision import Precision
+    from forgelm.trainer.backend import Precision
 
 __all__ = ["quantized_loading"]
 

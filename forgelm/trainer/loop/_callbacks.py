@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from forgelm._core import require
-from forgelm.trainer._checkpoints import CheckpointKeeper, FoundCheckpoint
-from forgelm.trainer._ranks import Ranks
-from forgelm.trainer._stop import StopRequest
-from forgelm.trainer._stream import ProgressStream
+from forgelm.trainer.backend import Ranks
+from forgelm.trainer.loop._checkpoints import CheckpointKeeper, FoundCheckpoint
+from forgelm.trainer.loop._stop import StopRequest
+from forgelm.trainer.loop._stream import ProgressStream
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments

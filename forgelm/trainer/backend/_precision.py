@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from forgelm._core import is_installed, require
 from forgelm.errors import ConfigError
-from forgelm.trainer._capabilities import whole_weights_only
+from forgelm.trainer.backend._capabilities import whole_weights_only
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from forgelm.trainer._machine import Machine
-from forgelm.trainer._memory_estimate import MemoryEstimate
+from forgelm.trainer.backend import Machine
+from forgelm.trainer.planning._memory_estimate import MemoryEstimate
 
 __all__ = ["DataLook", "PreflightFinding", "PreflightReport", "Severity", "TokenLengths"]
 

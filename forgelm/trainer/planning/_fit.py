@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from forgelm.trainer._machine import Machine, look_at_machine
-from forgelm.trainer._memory_estimate import MemoryEstimate, estimate_memory
-from forgelm.trainer._model_files import ModelFiles, find_model_folder, read_model_files
-from forgelm.trainer._preflight_checks import disk_findings, memory_findings
-from forgelm.trainer._preflight_report import PreflightFinding
+from forgelm.trainer.backend import Machine, look_at_machine
+from forgelm.trainer.planning._memory_estimate import MemoryEstimate, estimate_memory
+from forgelm.trainer.planning._model_files import ModelFiles, find_model_folder, read_model_files
+from forgelm.trainer.planning._preflight_checks import disk_findings, memory_findings
+from forgelm.trainer.planning._preflight_report import PreflightFinding
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
 from forgelm.errors import ConfigError
-from forgelm.trainer._capabilities import trained_experts
+from forgelm.trainer.backend import trained_experts
 
 if TYPE_CHECKING:
     from peft import LoraConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm.results import Verdict
-from forgelm.trainer._gates import first_failure
+from forgelm.trainer.outcome._gates import first_failure
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import is_installed, require
 from forgelm.data import SourceSample, hold_out_count
 from forgelm.data_audit import mask_pii, mask_secrets
-from forgelm.trainer._machine import Machine, free_disk_bytes
-from forgelm.trainer._memory_estimate import MemoryEstimate
-from forgelm.trainer._model_files import ModelFiles
-from forgelm.trainer._preflight_report import PreflightFinding, Severity
+from forgelm.trainer.backend import Machine, free_disk_bytes
+from forgelm.trainer.planning._memory_estimate import MemoryEstimate
+from forgelm.trainer.planning._model_files import ModelFiles
+from forgelm.trainer.planning._preflight_report import PreflightFinding, Severity
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

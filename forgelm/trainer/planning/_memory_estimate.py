@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from forgelm.trainer._machine import Machine
-from forgelm.trainer._model_files import ModelFiles
+from forgelm.trainer.backend import Machine
+from forgelm.trainer.planning._model_files import ModelFiles
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm.data import ROW_COLUMN, DataSummary
 from forgelm.errors import ConfigError, TrainingError
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._out_of_memory import is_out_of_memory
-from forgelm.trainer._precision import Precision
-from forgelm.trainer._reward_model import load_reward_model
-from forgelm.trainer._rewards import format_reward, gold_answer_reward, length_reward
+from forgelm.trainer.algorithms._algorithms import ALGORITHMS
+from forgelm.trainer.algorithms._reward_model import load_reward_model
+from forgelm.trainer.algorithms._rewards import format_reward, gold_answer_reward, length_reward
+from forgelm.trainer.backend import Precision, is_out_of_memory
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import MODEL_LOADING, quiet_bars, require
 from forgelm.data import hub_session, hub_token
 from forgelm.errors import ConfigError, TrainingError
-from forgelm.trainer._adapters import check_experts, lora_config
-from forgelm.trainer._attention import adjust_attention
 from forgelm.trainer._checks import check_model_settings, require_train_extra
-from forgelm.trainer._precision import Precision, choose_precision
-from forgelm.trainer._quantization import quantized_loading
-from forgelm.trainer._unsloth import load_with_unsloth
+from forgelm.trainer.backend import Precision, choose_precision
+from forgelm.trainer.model._adapters import check_experts, lora_config
+from forgelm.trainer.model._attention import adjust_attention
+from forgelm.trainer.model._quantization import quantized_loading
+from forgelm.trainer.model._unsloth import load_with_unsloth
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -14,10 +14,9 @@ from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
 from forgelm.export import MergeResult
 from forgelm.results import TrainResult, Verdict
-from forgelm.trainer._checkpoints import FoundCheckpoint
-from forgelm.trainer._gates import first_failure
-from forgelm.trainer._out_of_memory import BatchPlan, is_out_of_memory
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.backend import BatchPlan, Precision, is_out_of_memory
+from forgelm.trainer.loop import FoundCheckpoint
+from forgelm.trainer.outcome._gates import first_failure
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import sha256_hex
 from forgelm.runs import config_to_document
-from forgelm.trainer._ranks import Ranks
+from forgelm.trainer.backend import Ranks
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
-from forgelm.trainer._adapters import lora_config
-from forgelm.trainer._algorithm_checks import check_kept
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._arguments import build_arguments
-from forgelm.trainer._callbacks import StepWatcher, StoppedEarlyError, trainer_callback
-from forgelm.trainer._reward_plan import RewardPlan
+from forgelm.trainer.algorithms import ALGORITHMS, RewardPlan, build_arguments, check_kept
+from forgelm.trainer.loop._callbacks import StepWatcher, StoppedEarlyError, trainer_callback
+from forgelm.trainer.model import lora_config
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
 from forgelm.errors import ConfigError, DataError
-from forgelm.trainer._algorithms import ALGORITHMS
+from forgelm.trainer.algorithms._algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

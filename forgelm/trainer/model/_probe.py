@@ -15,10 +15,10 @@ from forgelm.export import (
     probe_logits,
 )
 from forgelm.results import Verdict
-from forgelm.trainer._adapters import is_pissa, save_adapter
-from forgelm.trainer._attention import changed_settings
-from forgelm.trainer._model import load_model
-from forgelm.trainer._precision import Precision, choose_precision
+from forgelm.trainer.backend import Precision, choose_precision
+from forgelm.trainer.model._adapters import is_pissa, save_adapter
+from forgelm.trainer.model._attention import changed_settings
+from forgelm.trainer.model._model import load_model
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import require
 from forgelm.errors import TrainingError
 from forgelm.runs import move_aside
-from forgelm.trainer._probe import CheckFailedError
+from forgelm.trainer.model._probe import CheckFailedError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

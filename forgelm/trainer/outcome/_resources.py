@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
-from forgelm.trainer._energy import EnergyMeter
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.backend import Precision
+from forgelm.trainer.outcome._energy import EnergyMeter
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
 from forgelm.errors import TrainingError
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import write_json_atomic
 from forgelm.results import Verdict
-from forgelm.trainer._evaluators import Gate, run_gates
-from forgelm.trainer._gates import RunFigures, judge_figures
-from forgelm.trainer._record import RunRecord
+from forgelm.trainer.outcome._evaluators import Gate, run_gates
+from forgelm.trainer.outcome._gates import RunFigures, judge_figures
+from forgelm.trainer.outcome._record import RunRecord
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed
 from forgelm.errors import ConfigError, TrainingError
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._galore import galore_arguments
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.algorithms._algorithms import ALGORITHMS
+from forgelm.trainer.algorithms._galore import galore_arguments
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig, TrainingConfig
