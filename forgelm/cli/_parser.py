@@ -14,9 +14,11 @@ from forgelm.cli._output import Session, present_error, shared_options, write
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.audit_diff import audit_diff
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.export import export, merge, merge_adapter
 from forgelm.cli.commands.findings import findings
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
+from forgelm.cli.commands.runs import runs
 from forgelm.cli.commands.split import split
 from forgelm.cli.commands.train import train
 from forgelm.cli.commands.verify import verify_audit
@@ -35,6 +37,10 @@ _EPILOG = (
     commands=[
         quickstart,
         train,
+        runs,
+        export,
+        merge,
+        merge_adapter,
         audit,
         findings,
         mask,
