@@ -14,6 +14,7 @@ from forgelm.cli._output import Session, present_error, shared_options, write
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.audit_diff import audit_diff
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.doctor import doctor
 from forgelm.cli.commands.export import export, merge, merge_adapter
 from forgelm.cli.commands.findings import findings
 from forgelm.cli.commands.mask import mask
@@ -48,6 +49,7 @@ _EPILOG = (
         split,
         audit_diff,
         verify_audit,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
