@@ -13,8 +13,11 @@ from forgelm.cli._logging import _setup_logging
 from forgelm.cli._output import Session, present_error, shared_options, write
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.audit_diff import audit_diff
+from forgelm.cli.commands.checkpoints import checkpoints
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.evaluate import evaluate
 from forgelm.cli.commands.findings import findings
+from forgelm.cli.commands.generate import generate
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
 from forgelm.cli.commands.split import split
@@ -34,7 +37,9 @@ _EPILOG = (
     epilog=_EPILOG,
     commands=[
         quickstart,
+        generate,
         train,
+        evaluate,
         audit,
         findings,
         mask,
@@ -42,6 +47,7 @@ _EPILOG = (
         split,
         audit_diff,
         verify_audit,
+        checkpoints,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

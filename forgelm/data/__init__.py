@@ -1,7 +1,7 @@
 """Data: from files and Hub names, in any of the usual shapes, to token ids and labels."""
 
 from forgelm.data._formats import DataFormat, detect_format
-from forgelm.data._hub import hub_session, hub_token, is_hub_name
+from forgelm.data._hub import hub_offline, hub_session, hub_token, is_hub_name
 from forgelm.data._load import check_source
 from forgelm.data._normalise import clean_text
 from forgelm.data._prepare import prepare_dataset, prepare_splits
@@ -15,6 +15,7 @@ __all__ = [
     "check_source",
     "clean_text",
     "detect_format",
+    "hub_offline",
     "hub_session",
     "hub_token",
     "is_hub_name",
