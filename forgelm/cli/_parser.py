@@ -11,11 +11,15 @@ import click
 
 from forgelm.cli._logging import _setup_logging
 from forgelm.cli._output import Session, present_error, shared_options, write
+from forgelm.cli.commands.approvals import approvals, approve, reject
 from forgelm.cli.commands.audit import audit
+from forgelm.cli.commands.checkpoint import checkpoint
+from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
 from forgelm.cli.commands.train import train
 from forgelm.cli.commands.verify import verify_audit
+from forgelm.cli.commands.verify_artefacts import verify_annex_iv, verify_gguf, verify_integrity
 
 __all__ = ["cli", "run"]
 
@@ -28,7 +32,22 @@ _EPILOG = (
 @click.group(
     invoke_without_command=True,
     epilog=_EPILOG,
-    commands=[quickstart, train, audit, mask, verify_audit],
+    commands=[
+        quickstart,
+        train,
+        audit,
+        mask,
+        checkpoint,
+        verify_audit,
+        verify_annex_iv,
+        verify_integrity,
+        verify_gguf,
+        verify,
+        evidence,
+        approve,
+        reject,
+        approvals,
+    ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--config", metavar="CONFIG", help="Train as this YAML file says.")

@@ -12,6 +12,7 @@ __all__ = [
     "BLANK",
     "ENVELOPE",
     "INCOMPLETE",
+    "KEY_ID",
     "MAX_LINE_BYTES",
     "Entry",
     "encode",
@@ -26,6 +27,7 @@ BLANK = "it is blank"
 INCOMPLETE = "it is incomplete, no newline ends it"
 _RE_ENCODED = "its bytes are not the canonical encoding of the entry: it was re-encoded"
 
+KEY_ID = re.compile("[A-Za-z0-9_.-]{1,64}")
 _SHA256_HEX = re.compile("[0-9a-f]{64}")
 
 
@@ -35,6 +37,7 @@ class Entry(NamedTuple):
     run_id: str
     prev_hash: str
     hmac: str | None
+    key_id: str | None
 
 
 def encode(entry: Mapping[str, Any]) -> bytes:
@@ -93,7 +96,16 @@ def _read_object(body: str) -> Entry | str:
         return problem
     if _ENCODER.encode(entry) != body and not _is_canonical(body):
         return _RE_ENCODED
-    return Entry(entry["run_id"], entry["prev_hash"], entry.get("_hmac"))
+    return Entry(entry["run_id"], entry["prev_hash"], entry.get("_hmac"), _key_id(entry))
+
+
+def _key_id(entry: dict[str, Any]) -> str | None:
+    """Return the `_kid` right before the tag, where there is one."""
+    if "_hmac" not in entry or "_kid" not in entry:
+        return None
+    names, found = list(entry), entry["_kid"]
+    named = names[-2] == "_kid" and isinstance(found, str) and KEY_ID.fullmatch(found)
+    return found if named else None
 
 
 def _envelope_problem(entry: dict[str, Any]) -> str | None:

@@ -11,8 +11,8 @@ import os
 import secrets
 import shlex
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,17 @@ from typing import Any
 from forgelm.compliance._entry import MAX_LINE_BYTES
 from forgelm.compliance._files import create_durably, open_regular, read_at, sync_folder, write_at
 from forgelm.compliance._head import Head, HeadError, HeadFile
+from forgelm.compliance._keys import KeyRing
 from forgelm.compliance._lock import file_lock
+from forgelm.compliance._parts import (
+    CONTINUED,
+    ROTATED,
+    Link,
+    end_of_archive,
+    finish_rotation,
+    link_of,
+    next_part,
+)
 from forgelm.compliance._sidecar import ManifestError, read_manifest, write_manifest
 from forgelm.compliance._tail import follow_log, read_first_line
 from forgelm.errors import AuditLogError
@@ -44,10 +54,12 @@ class LogStore:
             wait for the caller's thread.
     """
 
-    def __init__(self, path: Path, run_id: str, secret: str | None, compose: Compose) -> None:
+    _flushes_first = True
+
+    def __init__(self, path: Path, run_id: str, keys: KeyRing, compose: Compose) -> None:
         self.path = path
         self._run_id = run_id
-        self._secret = secret
+        self._keys = keys
         self._compose = compose
         self._start_checked = False
         self._withdrawn: tuple[int, bytes] | None = None
@@ -66,16 +78,64 @@ class LogStore:
         Raises:
             OSError: It could not be written, or what is on the disk must be repaired first.
         """
+        with self._locked(wait_s, cancelled) as (log, head_file):
+            head = self._prepared(log, head_file)
+            self._write(log, head_file, head, event, fields)
+
+    def rotate(self, *, wait_s: float, cancelled: Callable[[], bool]) -> Path:
+        """Archive the log under the next free name, which is returned.
+
+        Raises:
+            OSError: It has no line yet, or could not be archived.
+        """
+        with self._locked(wait_s, cancelled) as (log, head_file):
+            head = self._prepared(log, head_file)
+            if not head.entries:
+                raise AuditLogError(f"{self.path} has no event yet: there is nothing to archive.")
+            os.fsync(log)
+            link = link_of(self.path, log)
+            earlier = link.entries if isinstance(link, Link) else 0
+            archive = next_part(self.path)
+            details = {"archived_as": archive.name, "total_entries": earlier + head.entries + 1}
+            self._write(log, head_file, head, ROTATED, details)
+            os.rename(self.path, archive)
+            finish_rotation(self.path)
+            self._start_checked = False
+        return archive
+
+    def _continue_archived(self, log: int, head_file: HeadFile) -> Head:
+        """Begin an empty log by naming the file that it continues, where there is one."""
+        link = end_of_archive(self.path)
+        if link is None:
+            return Head()
+        if link.keyed and self._keys.secret is None:
+            raise AuditLogError(
+                f"{link.path}, which the log continues, is keyed: set FORGELM_AUDIT_SECRET."
+            )
+        fields = {
+            "previous_file": link.path.name,
+            "previous_entries": link.entries,
+            "previous_chain_head": link.chain_head,
+        }
+        return self._write(log, head_file, Head(), CONTINUED, fields)
+
+    @contextmanager
+    def _locked(
+        self, wait_s: float, cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[int, HeadFile]]:
+        """Open the log that bears the name now, and its head file, and hold the log's lock."""
         if not self.path.parent.is_dir():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(self.path.parent.parent)
-        while True:
+        current = False
+        while not current:
             log = open_regular(self.path, os.O_RDWR | os.O_CREAT)
             try:
                 with file_lock(log, wait_s=wait_s, cancelled=cancelled):
-                    if self._is_current(log):
-                        with HeadFile(self.path, self._secret) as head_file:
-                            return self._append_locked(log, head_file, event, fields)
+                    current = self._is_current(log)
+                    if current:
+                        with HeadFile(self.path, self._keys) as head_file:
+                            yield log, head_file
             finally:
                 with suppress(OSError):  # the event is on the disk by now
                     os.close(log)
@@ -87,21 +147,24 @@ class LogStore:
         except FileNotFoundError:
             return False
 
-    def _append_locked(
-        self, log: int, head_file: HeadFile, event: str, fields: Mapping[str, Any]
-    ) -> None:
+    def _prepared(self, log: int, head_file: HeadFile) -> Head:
+        """Bring the log into a state that can be appended to, and return where it ends."""
         head, previous = self._settle(log, head_file)
         if previous is not None:
             head = self._write(log, head_file, head, _REROOTED, previous)
+        if not head.entries:
+            head = self._continue_archived(log, head_file)
         torn = os.fstat(log).st_size - head.size_bytes
         if torn:
             details = self._save_torn_tail(log, head.size_bytes, torn)
             head = self._write(log, head_file, head, _RECOVERED, details, over=torn)
-        self._write(log, head_file, head, event, fields)
+        return head
 
     def _settle(self, log: int, head_file: HeadFile) -> tuple[Head, dict[str, Any] | None]:
         """Return where the log really ends, and what was pinned before where it starts anew."""
         size = os.fstat(log).st_size
+        if not size:
+            finish_rotation(self.path)
         try:
             head = head_file.read()
             manifest = None if self._start_checked and size else read_manifest(self.path)
@@ -116,14 +179,16 @@ class LogStore:
         if head is None:
             tail = replace(tail, anchored_from=tail.entries)
             head_file.create(tail)
+        elif size > tail.size_bytes or (self._flushes_first and tail.size_bytes > head.size_bytes):
+            os.fsync(log)  # the head file is about to name lines that it does not know yet
         unfinished = None if tail.entries or not manifest else manifest.get("rerooted_from")
         return tail, unfinished
 
     def _followed(self, log: int, head: Head, manifest: Mapping[str, Any] | None) -> Head:
-        tail = follow_log(log, head, self._secret)
+        tail = follow_log(log, head, self._keys)
         if isinstance(tail, str):
             raise self._refusal(tail)
-        if tail.keyed and self._secret is None:
+        if tail.keyed and self._keys.secret is None:
             raise AuditLogError(
                 f"{self.path} is keyed: its lines carry HMAC tags. Set FORGELM_AUDIT_SECRET to "
                 "the secret it was begun with, or log to another folder."
@@ -161,9 +226,9 @@ class LogStore:
         if self._withdrawn is None:
             return
         offset, line = self._withdrawn
-        if (head is None or head.size_bytes <= offset) and read_at(
-            log, len(line) + 1, offset
-        ) == line:
+        # What others wrote behind it in a grouped log is not acknowledged: they write it again.
+        length = len(line) + (not (head and head.grouped))
+        if (head is None or head.size_bytes <= offset) and read_at(log, length, offset) == line:
             os.ftruncate(log, offset)
         self._withdrawn = None
 
@@ -190,19 +255,11 @@ class LogStore:
         over: int = 0,
     ) -> Head:
         """Write one line behind `head`, `over` that many torn bytes, and return the new head."""
-        body = self._compose(event, fields, head.chain_head)
-        line = body + b"\n"
-        if len(line) > MAX_LINE_BYTES:
-            raise AuditLogError(
-                f"The event {event!r} takes {len(line)} bytes; a line of the audit log has at most "
-                f"{MAX_LINE_BYTES}. Log a path or a digest in place of the content."
-            )
-        line_hash = hashlib.sha256(body).hexdigest()
-        after = head.with_line(line_hash, len(line), keyed=self._secret is not None)
+        line, after = self._next_line(head, event, fields)
         head_file.write_intent(head, after)
         if not head.entries:
             previous = fields if event == _REROOTED else None
-            write_manifest(self.path, self._run_id, line_hash, previous)
+            write_manifest(self.path, self._run_id, after.chain_head, previous)
         try:
             write_at(log, line, head.size_bytes)
             if over > len(line):
@@ -218,6 +275,18 @@ class LogStore:
             # The line is on the disk: raising would have the caller write it twice.
             self._say(logging.WARNING, f"the head file lags by one line: {error}")
         return after
+
+    def _next_line(self, head: Head, event: str, fields: Mapping[str, Any]) -> tuple[bytes, Head]:
+        """Return the line that follows `head`, and the head after it."""
+        body = self._compose(event, fields, head.chain_head)
+        line = body + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            raise AuditLogError(
+                f"The event {event!r} takes {len(line)} bytes; a line of the audit log has at most "
+                f"{MAX_LINE_BYTES}. Log a path or a digest in place of the content."
+            )
+        digest = hashlib.sha256(body).hexdigest()
+        return line, head.with_line(digest, len(line), keyed=self._keys.secret is not None)
 
     def _roll_back(self, log: int, offset: int, line: bytes) -> None:
         try:

@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forgelm.compliance import AuditLogger
 from forgelm.data import DataSummary
@@ -27,6 +28,8 @@ class RunRecord:
     """The audit log of one run: one method for each event that the trainer records."""
 
     def __init__(self, config: ForgeConfig, run_dir: Path, run_id: str) -> None:
+        self.run_id = run_id
+        self.started_at = datetime.now(UTC)
         self._config = config
         self._log = AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
@@ -79,6 +82,10 @@ class RunRecord:
             baseline_loss=given if given is not None else measured,
             reason=verdict.reason,
         )
+
+    def wrote(self, event: str, **fields: Any) -> None:
+        """Record what became of a document."""
+        self._log.log_event(event, **fields)
 
     def completed(self, result: TrainResult) -> None:
         """Record the end of a run that has a result, good or bad."""

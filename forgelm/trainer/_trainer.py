@@ -18,6 +18,7 @@ from forgelm.trainer._arguments import common_arguments
 from forgelm.trainer._artefacts import save_final_model, set_aside_earlier_run
 from forgelm.trainer._callbacks import StepWatcher
 from forgelm.trainer._checks import check_before_loading, check_fit, check_rows
+from forgelm.trainer._evidence import write_evidence
 from forgelm.trainer._gates import judge_losses
 from forgelm.trainer._loop import LoopOutcome, build_trainer, run_loop
 from forgelm.trainer._model import load_model, load_tokenizer, quiet_bars
@@ -154,6 +155,10 @@ class ForgeTrainer:
                 outcome = run_loop(trainer, watcher)
                 result = self._concluded(record, outcome, watcher, tokenizer)
             _add_usage(result, meter.usage(config))
+            write_evidence(
+                config, record, self.run_dir, result, data.summary,
+                has_model=self._model is not None, has_data=self._dataset is not None,
+            )  # fmt: skip
             record.completed(result)
             stream.emit("train_end", metrics=result.metrics, message=result.error)
         except BaseException as error:
