@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+# One process a core; the tests of a file share its fixtures, so they stay together.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 
 export OMP_NUM_THREADS ?= 1
 
@@ -27,11 +29,11 @@ lab: $(VENV)/.demo
 	$(BIN)/jupyter lab notebooks/01_quickstart.ipynb
 
 test: check test-base
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The suite of a base install: nothing but the packages that `pip install forgelm` brings.
 test-base: $(VENV)-base/.installed
-	$(VENV)-base/bin/python -m pytest -q -p no:cacheprovider tests/config tests/compliance tests/data_audit tests/test_library_api.py
+	$(VENV)-base/bin/python -m pytest -q $(PARALLEL) -p no:cacheprovider tests/config tests/compliance tests/data_audit tests/test_library_api.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -64,7 +66,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)-base/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-base
-	$(VENV)-base/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable . pytest pytest-timeout hypothesis
+	$(VENV)-base/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable . pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 clean:

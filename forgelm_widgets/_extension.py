@@ -22,7 +22,7 @@ def _show(name: str, result: Any) -> dict[str, Any]:
 _PRINTERS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "forgelm.compliance._results.VerifyResult": partial(_show, "VerifyResult"),
     "forgelm.config._root.ForgeConfig": partial(_show, "ForgeConfig"),
-    "forgelm.data_audit._types.AuditReport": partial(_show, "AuditReport"),
+    "forgelm.data_audit.report._types.AuditReport": partial(_show, "AuditReport"),
     "forgelm.quickstart._quickstart.QuickstartResult": partial(_show, "QuickstartResult"),
     "forgelm.results.TrainResult": partial(_show, "TrainResult"),
 }

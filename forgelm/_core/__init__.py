@@ -8,18 +8,23 @@ from forgelm._core.files import (
     write_atomic,
     write_json_atomic,
 )
+from forgelm._core.loading import MODEL_LOADING, quiet_bars, quiet_libraries
 from forgelm._core.optional import is_installed, require
-from forgelm._core.splits import SPLIT_NAMES
+from forgelm._core.splits import SPLIT_NAMES, split_in_name
 
 __all__ = [
+    "MODEL_LOADING",
     "SPLIT_NAMES",
     "append_json_line",
     "is_installed",
     "json_safe",
     "open_atomic",
+    "quiet_bars",
+    "quiet_libraries",
     "require",
     "sha256_file",
     "sha256_hex",
+    "split_in_name",
     "write_atomic",
     "write_json_atomic",
 ]

@@ -15,8 +15,14 @@ from forgelm.cli.commands.approvals import approvals, approve, reject
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.checkpoint import checkpoint
 from forgelm.cli.commands.evidence import evidence, verify
+from forgelm.cli.commands.audit_diff import audit_diff
+from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.export import export, merge, merge_adapter
+from forgelm.cli.commands.findings import findings
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
+from forgelm.cli.commands.runs import runs
+from forgelm.cli.commands.split import split
 from forgelm.cli.commands.train import train
 from forgelm.cli.commands.verify import verify_audit
 from forgelm.cli.commands.verify_artefacts import verify_annex_iv, verify_gguf, verify_integrity
@@ -35,18 +41,26 @@ _EPILOG = (
     commands=[
         quickstart,
         train,
+        runs,
+        export,
+        merge,
+        merge_adapter,
         audit,
+        findings,
         mask,
-        checkpoint,
+        dedup,
+        split,
+        audit_diff,
+        approve,
+        reject,
+        approvals,
+        evidence,
+        verify,
         verify_audit,
         verify_annex_iv,
         verify_integrity,
         verify_gguf,
-        verify,
-        evidence,
-        approve,
-        reject,
-        approvals,
+        checkpoint,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import SPLIT_NAMES
+from forgelm._core import SPLIT_NAMES, split_in_name
 from forgelm.data._files import SUFFIXES, read_rows
 from forgelm.data._hub import is_hub_name, load_hub_dataset
 from forgelm.data._problems import RowProblems
@@ -104,7 +103,7 @@ def _directory_splits(folder: Path) -> dict[str, RowSource]:
     parts: dict[str, list[Path]] = {}
     unnamed: list[Path] = []
     for path in _data_files(folder):
-        split = SPLIT_NAMES.get(re.split(r"[-_.]", path.stem.lower())[0])
+        split = split_in_name(path.stem)
         (unnamed if split is None else parts.setdefault(split, [])).append(path)
     if unnamed and "train" in parts:
         names = ", ".join(path.name for path in unnamed[:5])

@@ -1,23 +1,32 @@
 """What is in a training corpus: personal data, credentials, duplicates, leaks between splits."""
 
 from forgelm.data_audit._audit import audit_dataset
-from forgelm.data_audit._clusters import Cluster, LeakedRow
-from forgelm.data_audit._deduplicate import DedupSummary, deduplicate_dataset
-from forgelm.data_audit._diff import AuditDiff, audit_diff
-from forgelm.data_audit._findings_file import FindingsFile, read_findings
-from forgelm.data_audit._mask import MaskSummary, mask_dataset
-from forgelm.data_audit._pii import detect_pii, find_pii, mask_pii
-from forgelm.data_audit._quality import (
-    QualityCheck,
-    QualityFlag,
-    list_quality_checks,
-    quality_flags,
+from forgelm.data_audit.copies import (
+    DedupSummary,
+    MaskSummary,
+    SplitSummary,
+    deduplicate_dataset,
+    mask_dataset,
+    split_dataset,
 )
-from forgelm.data_audit._secrets import detect_secrets, find_secrets, mask_secrets
-from forgelm.data_audit._signatures import compute_minhash, compute_simhash
-from forgelm.data_audit._spans import Finding
-from forgelm.data_audit._split import SplitSummary, split_dataset
-from forgelm.data_audit._types import AuditReport
+from forgelm.data_audit.detectors import (
+    Finding,
+    detect_pii,
+    detect_secrets,
+    find_pii,
+    find_secrets,
+    mask_pii,
+    mask_secrets,
+)
+from forgelm.data_audit.near_duplicates import Cluster, LeakedRow, compute_minhash, compute_simhash
+from forgelm.data_audit.quality import QualityCheck, QualityFlag, list_quality_checks, quality_flags
+from forgelm.data_audit.report import (
+    AuditDiff,
+    AuditReport,
+    FindingsFile,
+    audit_diff,
+    read_findings,
+)
 
 __all__ = [
     "AuditDiff",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -11,22 +11,31 @@ from pathlib import Path
 from typing import Any
 
 from forgelm._core import write_json_atomic
-from forgelm.data_audit._croissant import CARD_KEYS, croissant_card
-from forgelm.data_audit._engines import ENGINES, Engine, is_engine, map_ranges
-from forgelm.data_audit._findings_file import findings_file_name, open_findings_file
-from forgelm.data_audit._near_duplicates import MinHashMatcher, SimHashMatcher
-from forgelm.data_audit._ner import NerFinder
 from forgelm.data_audit._progress import progress_bar
-from forgelm.data_audit._quality import named_checks
-from forgelm.data_audit._report import build_report
-from forgelm.data_audit._resume import FinishedRanges
-from forgelm.data_audit._scan import Merger, Partial, ScanOptions
-from forgelm.data_audit._signatures import MinHasher
-from forgelm.data_audit._sources import ByteRange, Corpus, Source, find_corpus
-from forgelm.data_audit._store import SignatureStore
-from forgelm.data_audit._types import REPORT_FILE, AuditReport
+from forgelm.data_audit.detectors import NerFinder
+from forgelm.data_audit.engines import ENGINES, Engine, FinishedRanges, is_engine, map_ranges
+from forgelm.data_audit.near_duplicates import (
+    MinHasher,
+    MinHashMatcher,
+    SignatureStore,
+    SimHashMatcher,
+)
+from forgelm.data_audit.quality import named_checks
+from forgelm.data_audit.report import (
+    CARD_KEYS,
+    REPORT_FILE,
+    AuditReport,
+    build_report,
+    croissant_card,
+    findings_file_name,
+    open_findings_file,
+)
+from forgelm.data_audit.scan import Merger, Partial, ScanOptions
+from forgelm.data_audit.sources import ByteRange, Corpus, Source, find_corpus
 
 __all__ = ["audit_dataset"]
+
+_log = logging.getLogger("forgelm.data_audit")
 
 
 def audit_dataset(
@@ -58,7 +67,8 @@ def audit_dataset(
             .feather), a directory or a pattern such as "data/*.parquet" whose files' names give
             the splits, a directory that `datasets` has saved, or the name of a data set of the
             Hub. Or rows: a DataFrame, a `datasets` data set, an iterable of dicts, or a mapping
-            from split to one of these; they are scanned in this process.
+            from split to one of these; they are scanned in this process, and so are those of the
+            Hub.
         output_dir: Where to write `data_audit_report.json`, and the findings with masked
             excerpts as `data_audit_findings.parquet` (`.jsonl` without pyarrow); made when it is
             not there. `read_findings` reads them.
@@ -68,8 +78,8 @@ def audit_dataset(
         minhash_jaccard: MinHash: rows that share at least this part of their words.
         minhash_num_perm: MinHash: places of a signature, 16 to 1024.
         enable_quality_filter: Also judge the prose of each row.
-        quality_checks: By which checks: names or groups of `list_quality_checks()` ("default",
-            "gopher", "c4", "fineweb"), or "all".
+        quality_checks: With `enable_quality_filter`, by which checks: names or groups of
+            `list_quality_checks()` ("default", "gopher", "c4", "fineweb"), or "all".
         enable_pii_ml: Also find names of people, organisations and places with Presidio and an
             installed spaCy pipeline (needs the extra `pii`).
         pii_ml_language: Language of that pipeline.
@@ -80,9 +90,9 @@ def audit_dataset(
             over items as the built-in `map` does.
         resume_dir: Where to keep the results of finished parts until the audit is done. After a
             crash, the same call goes on where it stood. They hold excerpts of the corpus.
-        croissant_metadata: What the audit cannot know, for the card: any of "name", "description",
-            "license", "creator", "publisher", "version", "citation", "date_published", "url" and
-            "keywords".
+        croissant_metadata: With `emit_croissant`, what the audit cannot know: any of "name",
+            "description", "license", "creator", "publisher", "version", "citation",
+            "date_published", "url" and "keywords".
 
     Raises:
         ValueError: Arguments out of bounds; all of them are listed.
@@ -107,9 +117,14 @@ def audit_dataset(
     )
     problems += _quality_problems(quality_checks)
     problems += _engine_problems(engine, croissant_metadata)
+    problems += _idle_problems(
+        enable_quality_filter, quality_checks, emit_croissant, croissant_metadata
+    )
     if problems:
         raise ValueError("audit_dataset: " + "; ".join(problems))
     corpus = find_corpus(source)
+    if corpus.rows:
+        _check_rows_stay_here(engine, resume_dir, workers)
     target = _prepared(output_dir) if output_dir is not None else None
     use_minhash = dedup_method == "minhash"
     options = ScanOptions(
@@ -122,7 +137,7 @@ def audit_dataset(
     _check_extras(options)
     ranges = [] if corpus.rows else corpus.ranges()
     finished = None
-    if resume_dir is not None and not corpus.rows:
+    if resume_dir is not None:
         finished = FinishedRanges(Path(resume_dir), options)
     matcher = (
         MinHashMatcher(minhash_jaccard, minhash_num_perm)
@@ -135,7 +150,7 @@ def audit_dataset(
         scanned = _scan(
             corpus,
             ranges,
-            lambda rest: map_ranges(rest, options, workers, "local" if corpus.rows else engine),
+            lambda rest: map_ranges(rest, options, workers, engine),
             finished,
             store,
             keep_findings,
@@ -146,6 +161,7 @@ def audit_dataset(
     if emit_croissant:
         report.croissant = croissant_card(corpus, scanned, croissant_metadata or {})
     if target is not None:
+        report._place_findings_file(target / findings_file_name())
         report.notes.append(f"Findings with masked excerpts are in {findings_file_name()}.")
         write_json_atomic(target / REPORT_FILE, report.to_dict())
     if finished is not None:
@@ -225,6 +241,31 @@ def _engine_problems(engine: Any, card: Any) -> list[str]:
     return [problem for problem, holds in checks.items() if not holds]
 
 
+def _idle_problems(quality: Any, checks: Any, card: Any, metadata: Any) -> list[str]:
+    """Tell what was asked for in vain: an audit without it would look like one with it."""
+    idle = {
+        "quality_checks needs enable_quality_filter=True": (
+            not quality and checks not in ("default", ("default",), ["default"])
+        ),
+        "croissant_metadata needs emit_croissant=True": bool(metadata) and not card,
+    }
+    return [problem for problem, is_idle in idle.items() if is_idle]
+
+
+def _check_rows_stay_here(engine: Any, resume_dir: Any, workers: int) -> None:
+    asked = {"engine": engine != "local", "resume_dir": resume_dir is not None}
+    given = [name for name, is_given in asked.items() if is_given]
+    if given:
+        raise ValueError(
+            f"audit_dataset: {' and '.join(given)} need files: rows in memory and of the Hub are "
+            "scanned once, as they come, in this process. Write them to a file first."
+        )
+    if workers > 1:
+        _log.warning(
+            "rows in memory and of the Hub are scanned in this process, not in %d", workers
+        )
+
+
 def _scan(
     corpus: Corpus,
     ranges: Sequence[ByteRange],
@@ -235,16 +276,19 @@ def _scan(
 ) -> dict[str, Partial]:
     merged = {split: Merger() for split in corpus.splits}
     results = _results(corpus, ranges, scan, finished)
-    total, unit = (None, " rows") if corpus.rows else (corpus.size_bytes, "B")
+    total = None if corpus.rows else sum(part.size_bytes for part in ranges)
+    unit = " rows" if corpus.rows else "B"
     with progress_bar(total, "audit", unit) as bar, closing(results):
         for byte_range, partial in results:
             store.add(byte_range.split, partial.signatures, partial.has_words)
-            partial.signatures, partial.has_words = partial.signatures[:0], partial.has_words[:0]
+            # Copies: a view would hold on to the whole until the partial is merged.
+            partial.signatures = partial.signatures[:0].copy()
+            partial.has_words = partial.has_words[:0].copy()
             if keep_findings is not None:
                 keep_findings(byte_range.split, partial)
                 partial.excerpts = []
             merged[byte_range.split].add(partial)
-            bar.update(min(byte_range.size_bytes, total - bar.n if total else sys.maxsize))
+            bar.update(byte_range.size_bytes)
     return {split: merger.merged() for split, merger in merged.items()}
 
 

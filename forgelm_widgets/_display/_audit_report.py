@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from forgelm_widgets._card import Bar, Card, Figure, Mark, Table, Text
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["audit_report_card"]
 
 _TIERS = ("critical", "high", "medium", "low")
+_SHOWN, _SHOWN_OF_CLUSTER = 20, 5
 
 
 def audit_report_card(report: AuditReport) -> Card:
@@ -31,12 +32,17 @@ def audit_report_card(report: AuditReport) -> Card:
             Figure(count(sum(report.secrets_summary.values())), "secrets"),
             Figure(count(report.duplicate_count), "near-duplicate pairs"),
             Figure(count(leaked), "rows in two splits"),
+            *(
+                [Figure(count(_flagged(report)), "rows of poor text")]
+                if report.quality_summary
+                else []
+            ),
         ],
         bars=list(_bars(report)),
         picture_text="Findings by kind: "
         + ", ".join(f"{bar.name} {count(bar.count)} {bar.tier}" for bar in _bars(report)),
         tables=list(_tables(report, leaks)),
-        texts=[Text("Notes", list(map(str, report.notes)))] if report.notes else [],
+        texts=list(_texts(report)),
     )
 
 
@@ -66,7 +72,12 @@ def _mark(report: AuditReport, leaked: int) -> Mark:
         return "bad"
     unreadable = any(map(_unreadable, report.splits.values()))
     found = report.pii_summary or report.duplicate_count or leaked or unreadable
+    found = found or _flagged(report)
     return "attention" if found or not report.total_samples else "ok"
+
+
+def _flagged(report: AuditReport) -> int:
+    return int(report.quality_summary.get("samples_flagged", 0))
 
 
 def _headline(report: AuditReport, leaked: int) -> str:
@@ -83,6 +94,7 @@ def _headline(report: AuditReport, leaked: int) -> str:
         (report.duplicate_count, plural(report.duplicate_count, "near-duplicate pair")),
         (leaked, f"{plural(leaked, 'row')} shared between splits"),
         (unreadable, f"{plural(unreadable, 'line')} that cannot be read"),
+        (_flagged(report), f"{plural(_flagged(report), 'row')} of poor text"),
     ]
     words = [text for number, text in found if number]
     rows = plural(report.total_samples, "row")
@@ -119,7 +131,59 @@ def _tables(report: AuditReport, leaks: list[Any]) -> Iterator[Table]:
         )
     checks = report.quality_summary.get("by_check", {})
     if checks:
-        yield Table("Quality checks", ("Check", "Rows flagged"), list(checks.items()), folded=True)
+        yield Table("Poor text", ("Check", "Rows flagged"), list(checks.items()))
+    for title, key in (("Where: columns", "column"), ("Where: roles", "role")):
+        places = _places(report, key)
+        if places:
+            yield Table(title, ("Split", key.capitalize(), "Kind", "Found"), places, folded=True)
+    yield from _rows_behind(report)
+
+
+def _places(report: AuditReport, key: str) -> list[tuple[str, str, str, int]]:
+    """Return split, column or role, kind and count of all findings, the most frequent first."""
+    found = [
+        (name, place, kind, int(number))
+        for name, split in report.splits.items()
+        for counts in ("secrets_counts_by_", "pii_counts_by_")
+        for place, kinds in split.get(counts + key, {}).items()
+        for kind, number in kinds.items()
+    ]
+    return sorted(found, key=lambda row: -row[3])
+
+
+def _rows_behind(report: AuditReport) -> Iterator[Table]:
+    """Yield the first rows of what repeats; a report that was read from JSON has none."""
+    clusters, leaked = report.near_duplicate_clusters, report.leaked_rows
+    if len(clusters):
+        yield Table(
+            f"Rows that repeat one another: {plural(len(clusters), 'cluster')}",
+            ("Cluster", "Rows", "Split and row"),
+            [(c.number, c.size, _row_names(c.rows)) for c in clusters[:_SHOWN]],
+            folded=True,
+            left_out=max(0, len(clusters) - _SHOWN),
+        )
+    if len(leaked):
+        yield Table(
+            "Rows that are in two splits",
+            ("Split", "Row", "Also in", "Row there"),
+            [(row.split, row.row, row.other_split, row.other_row) for row in leaked[:_SHOWN]],
+            folded=True,
+            left_out=max(0, len(leaked) - _SHOWN),
+        )
+
+
+def _row_names(rows: Sequence[tuple[str, int]]) -> str:
+    names = ", ".join(f"{split} {row}" for split, row in rows[:_SHOWN_OF_CLUSTER])
+    more = len(rows) - _SHOWN_OF_CLUSTER
+    return names if more <= 0 else f"{names} and {count(more)} more"
+
+
+def _texts(report: AuditReport) -> Iterator[Text]:
+    if report.findings_path is not None:
+        path = str(report.findings_path)
+        yield Text("Findings file, with masked excerpts", [path], folded=False)
+    if report.notes:
+        yield Text("Notes", list(map(str, report.notes)))
 
 
 def _pii_rows(report: AuditReport) -> list[tuple[str, str, int]]:

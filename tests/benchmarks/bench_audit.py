@@ -1,4 +1,4 @@
-"""Speed and truth of the data audit, on a seeded corpus with planted findings; run it by hand.
+"""Speed of the data audit, and the near duplicates that it finds; run it by hand.
 
 OMP_NUM_THREADS=1 python tests/benchmarks/bench_audit.py [ROWS]
 """
@@ -9,28 +9,18 @@ import json
 import os
 import random
 import statistics
-import string
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
 
-import phonenumbers
 from datasketch import MinHash, MinHashLSH
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
-from stdnum import luhn
-from stdnum.fr import nir
-from stdnum.iso7064 import mod_11_10, mod_97_10
-from stdnum.tr import tckimlik
 
 from forgelm.data_audit import (
     audit_dataset,
     detect_pii,
     detect_secrets,
-    find_pii,
-    find_secrets,
 )
 
 WORDS = [
@@ -39,172 +29,11 @@ WORDS = [
     *(f"term{n}" for n in range(5000)),
 ]
 ZIPF = list(accumulate(1 / (rank + 2.7) for rank in range(len(WORDS))))
-SPLIT = "-----"
 
 
 def prose(rng: random.Random, words: int) -> str:
     """Return sentences without anything to find."""
     return " ".join(rng.choices(WORDS, cum_weights=ZIPF, k=words)) + "."
-
-
-def digits(rng: random.Random, count: int) -> str:
-    """Return random digits, the first not 0."""
-    return rng.choice("123456789") + "".join(rng.choices(string.digits, k=count - 1))
-
-
-def token(
-    rng: random.Random, count: int, alphabet: str = string.ascii_letters + string.digits
-) -> str:
-    """Return random characters, as keys are made of."""
-    return "".join(rng.choices(alphabet, k=count - 1)) + rng.choice(string.digits)
-
-
-def grouped(text: str, size: int, separator: str) -> str:
-    """Return `text` in groups of `size`."""
-    return separator.join(text[i : i + size] for i in range(0, len(text), size))
-
-
-def iban(rng: random.Random) -> str:
-    """Return an IBAN of one of three countries."""
-    country, bban = rng.choice(
-        [
-            ("DE", digits(rng, 18)),
-            ("GB", token(rng, 4, "ABCDEFGHIJ")[:3] + "K" + digits(rng, 14)),
-            ("NO", digits(rng, 11)),
-        ]
-    )
-    return country + mod_97_10.calc_check_digits(bban + country) + bban
-
-
-def card(rng: random.Random) -> str:
-    """Return a Visa or Mastercard number."""
-    body = rng.choice(["4", "51", "55"]) + digits(rng, 13)
-    body = (body + digits(rng, 2))[:15]
-    return body + luhn.calc_check_digit(body)
-
-
-def french(rng: random.Random) -> str:
-    """Return a French social security number."""
-    body = f"{rng.choice('12')}{rng.randint(10, 99)}{rng.randint(1, 12):02d}75{digits(rng, 6)}"
-    return body + nir.calc_check_digits(body)
-
-
-def turkish(rng: random.Random) -> str:
-    """Return a Turkish identity number."""
-    body = digits(rng, 9)
-    return body + tckimlik.calc_check_digits(body)
-
-
-def german(rng: random.Random) -> str:
-    """Return a German tax identification number: one digit twice, the others at most once."""
-    while True:
-        places = rng.sample(string.digits, 9)
-        places.insert(rng.randrange(9), rng.choice(places))
-        if places[0] != "0":
-            body = "".join(places)
-            return body + mod_11_10.calc_check_digit(body)
-
-
-def telephone(rng: random.Random, style: int) -> str:
-    """Return a number of one of six countries."""
-    region = rng.choice(["US", "GB", "DE", "FR", "TR", "IT"])
-    kind = rng.choice([PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE])
-    number = phonenumbers.example_number_for_type(region, kind)
-    number.national_number = number.national_number // 1000 * 1000 + rng.randrange(1000)
-    return phonenumbers.format_number(number, style)
-
-
-PLANTS: dict[str, tuple[Callable[[random.Random], str], Callable[[random.Random], str]]] = {
-    "email": (
-        lambda r: f"{token(r, 6).lower()}@example.com",
-        lambda r: f"jürgen.{token(r, 4)}+x@bücher.example",
-    ),
-    "iban": (iban, lambda r: r.choice([str.lower, str.upper])(grouped(iban(r), 4, " "))),
-    "credit_card": (card, lambda r: grouped(card(r), 4, r.choice([" ", "-", "."]))),
-    "us_ssn": (
-        lambda r: f"{r.randint(100, 665)}-{r.randint(10, 99)}-{r.randint(1000, 9999)}",
-        lambda r: f"SSN {r.randint(100, 665)}{r.randint(10, 99)}{r.randint(1000, 9999)}",
-    ),
-    "fr_ssn": (
-        french,
-        lambda r: (
-            (n := french(r)) and f"{n[0]} {n[1:3]} {n[3:5]} {n[5:7]} {n[7:10]} {n[10:13]} {n[13:]}"
-        ),
-    ),
-    "tr_id": (turkish, lambda r: f"TC:{turkish(r)}."),
-    "de_id": (german, lambda r: (n := german(r)) and f"{n[:2]} {n[2:5]} {n[5:8]} {n[8:]}"),
-    "phone": (
-        lambda r: telephone(r, PhoneNumberFormat.INTERNATIONAL),
-        lambda r: telephone(r, PhoneNumberFormat.NATIONAL),
-    ),
-    "aws_access_key": (
-        lambda r: "AKIA" + token(r, 16, string.ascii_uppercase),
-        lambda r: f'"key":"ASIA{token(r, 16, string.ascii_uppercase)}"',
-    ),
-    "github_token": (lambda r: "ghp_" + token(r, 36), lambda r: "github_pat_" + token(r, 82)),
-    "slack_token": (
-        lambda r: f"xoxb-{digits(r, 12)}-{token(r, 24)}",
-        lambda r: f"(xoxp-{digits(r, 12)}-{digits(r, 12)}-{token(r, 32).lower()})",
-    ),
-    "openai_api_key": (lambda r: "sk-" + token(r, 48), lambda r: "sk-proj-" + token(r, 100)),
-    "google_api_key": (lambda r: "AIza" + token(r, 35), lambda r: f"?key=AIza{token(r, 35)}&v=1"),
-    "huggingface_token": (lambda r: "hf_" + token(r, 34), lambda r: f"HF_TOKEN=hf_{token(r, 34)}"),
-    "azure_storage_key": (
-        lambda r: f"AccountKey={token(r, 86)}==",
-        lambda r: f'"account_key": "{token(r, 86)}=="',
-    ),
-    "private_key": (
-        lambda r: f"{SPLIT}BEGIN PRIVATE KEY{SPLIT}\n{token(r, 64)}\n{SPLIT}END PRIVATE KEY{SPLIT}",
-        lambda r: f"{SPLIT}BEGIN RSA PRIVATE KEY{SPLIT}\\n{token(r, 64)}\\n",
-    ),
-}
-NEGATIVES: list[Callable[[random.Random], str]] = [
-    lambda r: f"part {token(r, 4).upper()}-{digits(r, 6)}",
-    lambda r: f"at {r.randint(1_500_000_000_000, 1_800_000_000_000)}",
-    lambda r: f"v{r.randint(1, 20)}.{r.randint(0, 20)}.{r.randint(0, 9999)}-rc{r.randint(1, 9)}",
-    lambda r: f"sha {token(r, 64, '0123456789abcdef')}",
-    lambda r: f"ISBN 978-{r.randint(0, 9)}-{digits(r, 4)}-{digits(r, 4)}-{r.randint(0, 9)}",
-    lambda r: f"order {digits(r, r.randint(8, 14))}",
-    lambda r: f"IMEI 35{digits(r, 13)}",
-    lambda r: f"class sk-{r.choice(WORDS)}-{r.choice(WORDS)}-label-{r.randint(1, 99)}",
-    lambda r: f"from {r.randint(100, 999)}-{r.randint(100, 999)} to {r.randint(1000, 9999)}",
-    lambda r: (
-        f"{r.randint(2000, 2026)}-0{r.randint(1, 9)}-{r.randint(10, 28)} 1{r.randint(0, 9)}:30"
-    ),
-]
-
-
-def truth() -> None:
-    """Print recall of each kind's easy and hard forms, and precision with hard negatives about."""
-    rng = random.Random(1)
-    right: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    print(f"{'kind':<20} {'easy':>6} {'hard':>6} {'precision':>10}")
-    recall: dict[str, list[float]] = {}
-    for kind, forms in PLANTS.items():
-        recall[kind] = []
-        for form in forms:
-            hits = 0
-            for _ in range(300):
-                before = f"{prose(rng, 5)} {rng.choice(NEGATIVES)(rng)}, "
-                plant = form(rng)
-                text = f"{before}{plant}, {rng.choice(NEGATIVES)(rng)}. {prose(rng, 5)}"
-                found = False
-                for finding in find_pii(text) + find_secrets(text):
-                    start, end = finding.span
-                    inside = start < len(before) + len(plant) and end > len(before)
-                    found |= inside and finding.kind == kind
-                    (right if inside and finding.kind == kind else wrong)[finding.kind] += 1
-                hits += found
-            recall[kind].append(hits / 300)
-    for kind, (easy, hard) in recall.items():
-        precision = right[kind] / max(right[kind] + wrong[kind], 1)
-        print(f"{kind:<20} {easy:>6.3f} {hard:>6.3f} {precision:>10.3f}")
-    print(
-        f"{'all':<20} {statistics.mean(e for e, _ in recall.values()):>6.3f} "
-        f"{statistics.mean(h for _, h in recall.values()):>6.3f} "
-        f"{right.total() / (right.total() + wrong.total()):>10.3f}"
-    )
 
 
 def seconds(work: Callable[[], object], rounds: int = 5) -> float:
@@ -250,7 +79,7 @@ def speed(count: int) -> None:
 
 def signatures(texts: list[str]) -> None:
     """Print the cost of signatures beside datasketch's, and near-duplicate recall by edit rate."""
-    from forgelm.data_audit._signatures import MinHasher, simhash_batch, token_hashes
+    from forgelm.data_audit.near_duplicates import MinHasher, simhash_batch, token_hashes
 
     def theirs() -> None:
         for text in texts:
@@ -317,5 +146,4 @@ def datasketch_recall(texts: list[str], edited: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    truth()
     speed(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from bench_audit import prose
 
-from forgelm.data_audit._signatures import MinHasher, simhash_batch, token_hashes
+from forgelm.data_audit.near_duplicates import MinHasher, simhash_batch, token_hashes
 
 PERMUTATIONS = 128
 JACCARD = 0.85

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-from bench_audit import NEGATIVES, PLANTS
+from audit_corpus import FORMS, NEGATIVES
 
 COMMON = [*("the", "of", "to", "and", "a", "in", "is", "it", "you"), *("for", "on", "with", "your")]
 ACCENTED = ["café", "naïve", "für", "Zürich", "señor", "größer", "déjà", "smørrebrød", "你好", "да"]
@@ -42,13 +42,13 @@ AUDIT += "audit_dataset(sys.argv[1], output_dir=sys.argv[2], **json.loads(sys.ar
 
 def sentences(rng: random.Random, count: int) -> list[str]:
     """Return sentences of 8 to 24 words."""
-    pool = []
+    pool, negatives = [], list(NEGATIVES.values())
     for _ in range(count):
         words = rng.choices(WORDS, cum_weights=WEIGHTS, k=rng.randint(8, 24))
         if rng.random() < 0.05:
             words[rng.randrange(len(words))] = rng.choice(ACCENTED)
         if rng.random() < 0.02:
-            words[rng.randrange(len(words))] = rng.choice(NEGATIVES)(rng)
+            words[rng.randrange(len(words))] = rng.choice(negatives)(rng)
         pool.append(" ".join(words).capitalize() + rng.choice(".?!..."))
     return pool
 
@@ -57,7 +57,6 @@ def rows(count: int, seed: int) -> Iterator[str]:
     """Yield chat rows of about 1 kB."""
     rng = random.Random(seed)
     pool = sentences(rng, 50_000)
-    forms = [form for pair in PLANTS.values() for form in pair]
     last: list[str] = []
     for n in range(count):
         if rng.random() < 0.02 and last:
@@ -66,7 +65,8 @@ def rows(count: int, seed: int) -> Iterator[str]:
             parts = rng.choices(pool, k=11)
         last = parts
         if rng.random() < 0.04:
-            parts = [*parts, f"Here it is: {rng.choice(forms)(rng)}"]
+            form = rng.choice(FORMS)
+            parts = [*parts, f"Here it is: {form.around.format(form.make(rng))}"]
         cut = rng.randint(2, 8)
         chat = [("user", " ".join(parts[:cut])), ("assistant", " ".join(parts[cut:]))]
         messages = [{"role": role, "content": content} for role, content in chat]

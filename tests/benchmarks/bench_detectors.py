@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit_corpus import FORMS, Plant, planted, prose
+from audit_corpus import FORMS, Plant, planted
+from audit_values import prose
 
 from forgelm.data_audit import (
     audit_dataset,

@@ -21,8 +21,7 @@ from forgelm.data_audit import (
     compute_minhash,
     compute_simhash,
 )
-from forgelm.data_audit._candidates import Budget, equal_pairs
-from forgelm.data_audit._clusters import UnionFind
+from forgelm.data_audit.near_duplicates import Budget, UnionFind, equal_pairs
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmprst" for b in "aeiou" for c in ("n", "l", "ra", "ti")]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from datetime import date
 
 import pytest
+from files_of_every_kind import ROWS, SUFFIXES, write_source
 
 from forgelm.data_audit import audit_dataset
 
@@ -205,7 +207,34 @@ def test_a_credential_among_the_keys_of_an_object_is_not_in_the_card(tmp_path):
     assert [field["name"] for field in by["subField"]] == ["c"]
 
 
-@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.csv", "train.parquet"])
+@pytest.mark.parametrize("suffix", [*SUFFIXES, "memory"])
+def test_a_card_of_any_source_is_valid_without_errors_or_warnings(tmp_path, suffix):
+    source = ROWS if suffix == "memory" else write_source(tmp_path / f"train.{suffix}")
+
+    issues = load(
+        tmp_path, audit_dataset(source, emit_croissant=True).croissant
+    ).metadata.ctx.issues
+
+    assert (issues.errors, issues.warnings) == (set(), set())
+
+
+def test_files_in_folders_and_columns_without_a_name_make_a_valid_card(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part é.jsonl").write_text('{"text": "a", "": 1, "a.b": 2}', "utf-8")
+
+    card = audit_dataset(f"{tmp_path}/**/*.jsonl", emit_croissant=True).croissant
+    dataset = load(tmp_path, card)
+
+    assert [file["contentUrl"] for file in card["distribution"]] == [
+        "train/part é.jsonl",
+        "test/part é.jsonl",
+    ]
+    assert dataset.metadata.ctx.issues.warnings == set()
+    assert list(dataset.records("test")) == [{"test/text": b"a", "test/a.b": 2}]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl.gz", "train.csv", "train.tsv", "train.parquet"])
 def test_rows_of_other_kinds_of_files_are_streamed_too(tmp_path, name):
     rows = [{"text": "hello", "n": "one"}, {"text": "bye", "n": "two"}]
     if name.endswith(".gz"):
@@ -213,6 +242,8 @@ def test_rows_of_other_kinds_of_files_are_streamed_too(tmp_path, name):
             stream.write("\n".join(map(json.dumps, rows)))
     elif name.endswith(".csv"):
         (tmp_path / name).write_text("text,n\nhello,one\nbye,two\n", encoding="utf-8")
+    elif name.endswith(".tsv"):
+        (tmp_path / name).write_text("text\tn\nhello\tone\nbye\ttwo\n", encoding="utf-8")
     else:
         arrow = pytest.importorskip("pyarrow")
         parquet = pytest.importorskip("pyarrow.parquet")
@@ -232,3 +263,4 @@ def test_a_card_of_rows_in_memory_says_so():
 
     assert "there are no files to name" in card["description"]
     assert card["version"] == "0.0.0"
+    assert date.fromisoformat(card["datePublished"])

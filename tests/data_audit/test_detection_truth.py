@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,12 +13,8 @@ import pytest
 from forgelm.data_audit import find_pii, find_secrets, mask_pii, mask_secrets
 
 # The corpus is a script beside the benchmarks, not a package.
-_PATH = Path(__file__).parents[1] / "benchmarks" / "audit_corpus.py"
-_SPEC = importlib.util.spec_from_file_location("audit_corpus", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-corpus = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(corpus)
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+corpus = importlib.import_module("audit_corpus")
 
 KINDS = list(dict.fromkeys(form.kind for form in corpus.FORMS))
 

@@ -8,14 +8,15 @@ import multiprocessing
 import os
 import random
 import re
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
 from forgelm.data_audit import audit_dataset
-from forgelm.data_audit._engines import map_ranges
-from forgelm.data_audit._scan import ScanOptions
-from forgelm.data_audit._sources import find_corpus
+from forgelm.data_audit.engines import map_ranges
+from forgelm.data_audit.scan import ScanOptions
+from forgelm.data_audit.sources import find_corpus
 from forgelm.errors import DataError, OptionalDependencyError
 
 
@@ -162,6 +163,20 @@ class TestDask:
 
         with Client(cluster, set_as_default=False) as client:
             assert report_of(corpus, tmp_path, engine=client.get_executor()) == expected
+
+    def test_a_stopped_audit_leaves_no_task_on_the_cluster(self, cluster, tmp_path):
+        from distributed import Client
+
+        source = tmp_path / "rows.jsonl"
+        source.write_text('{"text": "a"}\n' * 3_000_000, encoding="utf-8")
+        ranges = find_corpus(source).ranges()
+        assert len(ranges) > 8
+        with Client(cluster) as client:
+            results = map_ranges(ranges, ScanOptions(), 1, "dask")
+            next(results)
+            results.close()  # what Ctrl-C does on its way out
+            while any(client.processing().values()):
+                time.sleep(0.05)  # the test's time limit says when a task has stayed
 
     def test_an_error_on_a_worker_is_raised_here(self, cluster, tmp_path):
         from distributed import Client

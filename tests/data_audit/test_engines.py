@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from forgelm.data_audit import audit_dataset
-from forgelm.data_audit._quality import named_checks
-from forgelm.data_audit._scan import Merger, ScanOptions, merge, scan_range
-from forgelm.data_audit._sources import ByteRange
+from forgelm.data_audit.quality import named_checks
+from forgelm.data_audit.scan import Merger, ScanOptions, merge, scan_range
+from forgelm.data_audit.sources import ByteRange
 
 LINES = [
     b"\xef\xbb\xbf" + b'{"text": "write to bob@example.com", "id": 1}\n',

@@ -17,7 +17,7 @@ from forgelm.data_audit import (
     find_secrets,
     read_findings,
 )
-from forgelm.data_audit._excerpts import CONTEXT_CHARS, MAX_VALUES, masked_excerpts
+from forgelm.data_audit.scan import CONTEXT_CHARS, MAX_VALUES, masked_excerpts
 from forgelm.errors import DataError
 
 AWS_KEY = "AKIA" + "IOSFODNN7" + "EXAMPLE"

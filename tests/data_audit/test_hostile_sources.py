@@ -64,7 +64,7 @@ def test_the_names_of_files_give_the_splits(tmp_path):
 
     counts = {name: stats["sample_count"] for name, stats in report.splits.items()}
     assert counts == {"train": 2, "validation": 2, "test": 1, "extra": 1}
-    assert any("extra.jsonl is no usual split name" in note for note in report.notes)
+    assert any("extra.jsonl names no split that is usual" in note for note in report.notes)
     assert any("notes.txt" in note for note in report.notes)
 
 

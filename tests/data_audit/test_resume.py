@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from forgelm.data_audit import audit_dataset
-from forgelm.data_audit._quality import named_checks
-from forgelm.data_audit._resume import dump_partial, load_partial
-from forgelm.data_audit._scan import Partial, ScanOptions, scan_range
-from forgelm.data_audit._sources import ByteRange
+from forgelm.data_audit.engines import dump_partial, load_partial
+from forgelm.data_audit.quality import named_checks
+from forgelm.data_audit.scan import Partial, ScanOptions, scan_range
+from forgelm.data_audit.sources import ByteRange
 
 AUDIT = (
     "import sys; from forgelm import audit_dataset; "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from forgelm.cli._audit_options import near_duplicate_options
 from forgelm.cli._output import ForgeCommand, Presentation
 
 if TYPE_CHECKING:
@@ -14,43 +16,39 @@ if TYPE_CHECKING:
 __all__ = ["audit"]
 
 
+def _metadata(
+    _: click.Context, parameter: click.Parameter, pairs: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return `("license=MIT", "keywords=a", "keywords=b")` as a mapping; None for none."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE.", param=parameter)
+        values.setdefault(key, []).append(value)
+    single = {key: value if len(value) > 1 else value[0] for key, value in values.items()}
+    return single or None
+
+
 def _present(report: AuditReport) -> Presentation:
     return Presentation(str(report), report.to_dict())
 
 
 @click.command(cls=ForgeCommand, present=_present)
 @click.argument("source")
-@click.option("--output-dir", help="Write data_audit_report.json into this folder.")
-@click.option(
-    "--near-dup-threshold",
-    type=click.IntRange(0, 16),
-    default=3,
-    show_default=True,
-    help="Bits in which two SimHash signatures may differ.",
-)
-@click.option(
-    "--dedup-method",
-    type=click.Choice(["simhash", "minhash"]),
-    default="simhash",
-    show_default=True,
-    help="How near duplicates are found.",
-)
-@click.option(
-    "--minhash-jaccard",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.85,
-    show_default=True,
-    help="Share of words that makes two rows near duplicates (minhash).",
-)
-@click.option(
-    "--minhash-num-perm",
-    type=click.IntRange(16, 1024),
-    default=128,
-    show_default=True,
-    help="Places of a MinHash signature.",
-)
+@click.option("--output-dir", help="Write the report and the masked findings into this folder.")
+@near_duplicate_options("dedup_method")
 @click.option(
     "--quality-filter", "enable_quality_filter", is_flag=True, help="Also judge the text itself."
+)
+@click.option(
+    "--quality-checks",
+    metavar="NAME",
+    multiple=True,
+    default=("default",),
+    show_default=True,
+    help="Check, or group of them (gopher, c4, fineweb, all), for --quality-filter; "
+    "repeat it for several.",
 )
 @click.option(
     "--pii-ml",
@@ -68,11 +66,31 @@ def _present(report: AuditReport) -> Presentation:
     "--croissant", "emit_croissant", is_flag=True, help="Add a Croissant card to the report."
 )
 @click.option(
+    "--croissant-metadata",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_metadata,
+    help="What the card is to say, for example license=CC-BY-4.0; repeat it for several keys, "
+    "or for several values of one.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes to share the work.",
+    help="Processes to share the work, with the engine local.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "dask", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where to scan; dask and ray: the cluster that DASK_SCHEDULER_ADDRESS or RAY_ADDRESS "
+    "names.",
+)
+@click.option(
+    "--resume-dir",
+    help="Keep finished parts in this folder until the audit is done, to go on after a crash.",
 )
 def audit(source: str, **options: Any) -> AuditReport:
     """Find personal data, credentials and duplicates in a data set.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from forgelm.cli._audit_options import overwrite_option
 from forgelm.cli._output import ForgeCommand, Presentation, listed
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _present(summary: MaskSummary) -> Presentation:
 @click.argument("out")
 @click.option("--pii/--no-pii", default=True, show_default=True, help="Mask personal data.")
 @click.option("--secrets/--no-secrets", default=True, show_default=True, help="Mask credentials.")
-@click.option("--overwrite", is_flag=True, help="Replace files that OUT already holds.")
+@overwrite_option
 def mask(source: str, out: str, pii: bool, secrets: bool, overwrite: bool) -> MaskSummary:
     """Write a masked copy of the data set SOURCE to OUT."""
     from forgelm.data_audit import mask_dataset
