@@ -13,10 +13,10 @@ from forgelm.cli._logging import _setup_logging
 from forgelm.cli._output import Session, present_error, shared_options, write
 from forgelm.cli.commands.approvals import approvals, approve, reject
 from forgelm.cli.commands.audit import audit
-from forgelm.cli.commands.checkpoint import checkpoint
-from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.audit_diff import audit_diff
+from forgelm.cli.commands.checkpoint import checkpoint
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.export import export, merge, merge_adapter
 from forgelm.cli.commands.findings import findings
 from forgelm.cli.commands.mask import mask

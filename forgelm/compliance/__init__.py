@@ -1,48 +1,54 @@
 """The tamper-evident record of a run, and the proof that nobody altered it."""
 
-from forgelm.compliance._anchors import (
-    TimestampResult,
-    anchor_checkpoint,
-    timestamp_checkpoint,
-    verify_timestamp,
+from forgelm.compliance._verify_log import verify_audit_log
+from forgelm.compliance.approvals import (
+    ApprovalResult,
+    PendingApproval,
+    approve_model,
+    list_approvals,
+    reject_model,
 )
-from forgelm.compliance._approval_results import ApprovalResult, PendingApproval
-from forgelm.compliance._approvals import list_approvals
-from forgelm.compliance._approve import approve_model, reject_model
-from forgelm.compliance._artefact_results import (
+from forgelm.compliance.artefacts import (
     VerifyAnnexIVResult,
     VerifyGgufResult,
     VerifyIntegrityResult,
+    sign_model,
+    verify_annex_iv_artifact,
+    verify_gguf,
+    verify_integrity,
+    verify_model_signature,
 )
-from forgelm.compliance._bundle import EvidenceBundle, build_evidence_bundle
-from forgelm.compliance._checkpoints import Checkpoint, read_checkpoints
-from forgelm.compliance._doc_export import (
+from forgelm.compliance.audit_log import AuditLogger, LogHead, Personal, VerifyResult
+from forgelm.compliance.bundle import (
+    EvidenceBundle,
+    EvidencePart,
+    EvidenceVerdict,
+    build_evidence_bundle,
+    verify_evidence,
+)
+from forgelm.compliance.checkpoints import Checkpoint, read_checkpoints
+from forgelm.compliance.documents import (
     ComplianceExport,
+    RunFacts,
     export_compliance_documents,
     export_data_governance,
     export_model_documents,
 )
-from forgelm.compliance._doc_facts import RunFacts
-from forgelm.compliance._evidence_verdict import EvidencePart, EvidenceVerdict
-from forgelm.compliance._log import AuditLogger
-from forgelm.compliance._model_signing import sign_model, verify_model_signature
-from forgelm.compliance._personal import Personal
-from forgelm.compliance._proofs import (
+from forgelm.compliance.signing import (
     ConsistencyProof,
     InclusionProof,
     ProofResult,
+    TimestampResult,
+    anchor_checkpoint,
     consistency_proof,
+    create_signing_key,
     inclusion_proof,
+    sign_checkpoint,
+    timestamp_checkpoint,
     verify_consistency,
     verify_inclusion,
+    verify_timestamp,
 )
-from forgelm.compliance._results import LogHead, VerifyResult
-from forgelm.compliance._sign_checkpoint import create_signing_key, sign_checkpoint
-from forgelm.compliance._verify_annex_iv import verify_annex_iv_artifact
-from forgelm.compliance._verify_evidence import verify_evidence
-from forgelm.compliance._verify_gguf import verify_gguf
-from forgelm.compliance._verify_integrity import verify_integrity
-from forgelm.compliance._verify_log import verify_audit_log
 
 __all__ = [
     "ApprovalResult",

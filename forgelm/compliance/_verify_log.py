@@ -9,19 +9,31 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from forgelm.compliance._checkpoint_scan import (
+from forgelm.compliance.audit_log import (
+    SECRET_VARIABLE,
+    Expected,
+    KeyRing,
+    Link,
+    LogHead,
+    Verification,
+    VerifyResult,
+    Walk,
+    change_since,
+    invalid,
+    link_of,
+    open_regular,
+    pinned_elsewhere,
+    read_at,
+    read_expected,
+)
+from forgelm.compliance.checkpoints import (
     CheckpointScan,
+    CheckpointSource,
+    KeySource,
     find_signed,
     newest_head,
     scan_for,
 )
-from forgelm.compliance._checkpoints import CheckpointSource, KeySource
-from forgelm.compliance._expected import Expected, change_since, read_expected
-from forgelm.compliance._files import open_regular, read_at
-from forgelm.compliance._keys import SECRET_VARIABLE, KeyRing
-from forgelm.compliance._parts import Link, link_of
-from forgelm.compliance._results import LogHead, VerifyResult
-from forgelm.compliance._verification import Verification, Walk, invalid, pinned_elsewhere
 
 __all__ = ["verify_audit_log", "verify_lines"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ __all__ = [
     "find_issues",
     "require_train_extra",
 ]
+
+logger = logging.getLogger(__name__)
 
 Issue = tuple[str, str]
 

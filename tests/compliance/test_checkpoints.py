@@ -123,7 +123,7 @@ def test_from_a_checkpoint_only_new_lines_are_read_and_the_rest_is_said_to_be_tr
 
 
 def test_a_checkpoint_without_our_extension_is_held_to_all_the_same(signed: SignedLog) -> None:
-    from forgelm.compliance._signed_note import SigningKey
+    from forgelm.compliance.checkpoints import SigningKey
 
     key = SigningKey.parse(signed.key.read_text())
     text = "\n".join(signed.record.read_text().split("\n")[:3]) + "\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forgelm.compliance._merkle import (
+from forgelm.compliance.checkpoints import (
     MerkleTree,
     RangeHashes,
     consistency_ranges,

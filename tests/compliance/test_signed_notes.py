@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("cryptography")
 
 from forgelm.compliance import Checkpoint, create_signing_key, read_checkpoints
-from forgelm.compliance._signed_note import (
+from forgelm.compliance.checkpoints import (
     NoteError,
     SigningKey,
     UnknownSignerError,

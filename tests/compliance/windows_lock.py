@@ -27,7 +27,7 @@ runtime = types.ModuleType("msvcrt")
 runtime.locking, runtime.LK_NBLCK, runtime.LK_UNLCK = locking, 2, 0  # type: ignore[attr-defined]
 sys.modules["msvcrt"] = runtime
 platform, sys.platform = sys.platform, "win32"
-from forgelm.compliance._lock import file_lock  # noqa: E402
+from forgelm.compliance.audit_log._lock import file_lock  # noqa: E402
 
 sys.platform = platform
 

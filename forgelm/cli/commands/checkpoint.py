@@ -89,7 +89,7 @@ def checkpoint(
 
 def _anchored(signed: Checkpoint, places: tuple[str, ...], **options: Any) -> tuple[str, ...]:
     """Leave the checkpoint in every place, and return them as they may be shown."""
-    from forgelm._core.http import without_secrets
+    from forgelm._core import without_secrets
     from forgelm.compliance import anchor_checkpoint
 
     shown, failures = [], []
