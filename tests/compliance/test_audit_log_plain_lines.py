@@ -112,7 +112,8 @@ _CHARACTERS = st.text(
 def test_any_text_as_a_field_gets_the_verdict_of_the_slow_look(
     tmp_path_factory: pytest.TempPathFactory, text: str, keyed: bool, as_value: bool
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "plain-lines"
+    folder.mkdir(exist_ok=True)
     fields = (f'"v": {text}' if as_value else text).encode("utf-8")
     quick, slow = (_lines(fields, keyed=keyed, deep=deep) for deep in (False, True))
     assert _verdict(folder, quick, keyed=keyed) == _verdict(folder, slow, keyed=keyed)
@@ -123,7 +124,8 @@ def test_any_text_as_a_field_gets_the_verdict_of_the_slow_look(
 def test_any_canonical_value_is_accepted_quick_and_slow(
     tmp_path_factory: pytest.TempPathFactory, value: Any
 ) -> None:
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "plain-lines"
+    folder.mkdir(exist_ok=True)
     fields = b'"v": ' + json.dumps(value).encode()
     strict = "NaN" not in fields.decode() and "Infinity" not in fields.decode()
     for deep in (False, True):
