@@ -8,7 +8,6 @@ from forgelm.trainer.model._model import (
     get_model_and_tokenizer,
     load_model,
     load_tokenizer,
-    quiet_bars,
 )
 from forgelm.trainer.model._probe import FinalModel
 
@@ -19,7 +18,6 @@ __all__ = [
     "load_tokenizer",
     "lora_config",
     "prepare_adapter",
-    "quiet_bars",
     "repair_interrupted_save",
     "save_final_model",
 ]
