@@ -35,12 +35,13 @@ class TrainResult:
         success: The run finished and no gate failed. False for a stopped run.
         metrics: The Trainer's own figures, and `eval_loss`, `baseline_eval_loss` (nats a token).
         final_model_path: Folder of the final adapter or model, or None when there is none.
-        reverted: A gate rejected the model and the previous one was restored.
+        reverted: A gate rejected the model: it was set aside, and the previous one stands.
         error: Why the run did not succeed, in one sentence.
         resource_usage: `training_duration_seconds`, `peak_vram_gb` and the like.
         staging_path: Where a model waits for a person's approval.
         stopped: Somebody asked the run to stop; `last_checkpoint` has what was learned so far.
         last_checkpoint: Folder of the newest checkpoint, or None.
+        rejected_path: Where a rejected model was set aside, or None.
     """
 
     success: bool
@@ -66,6 +67,7 @@ class TrainResult:
     config_hash: str | None = None
     stopped: bool = False
     last_checkpoint: str | None = None
+    rejected_path: str | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     run_dir: InitVar[str | None] = None
 

@@ -11,10 +11,12 @@ from forgelm._core.files import (
     write_json_atomic,
 )
 from forgelm._core.http import Answer, post, without_secrets
+from forgelm._core.loading import MODEL_LOADING, quiet_bars, quiet_libraries
 from forgelm._core.optional import is_installed, require
 from forgelm._core.splits import SPLIT_NAMES, split_in_name
 
 __all__ = [
+    "MODEL_LOADING",
     "SPLIT_NAMES",
     "Answer",
     "ChatClient",
@@ -25,6 +27,8 @@ __all__ = [
     "json_safe",
     "open_atomic",
     "post",
+    "quiet_bars",
+    "quiet_libraries",
     "require",
     "sha256_file",
     "sha256_hex",

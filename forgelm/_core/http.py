@@ -66,14 +66,14 @@ def post(
         ca_bundle: File with the certificates that vouch for the server, instead of the system's.
 
     Raises:
-        OptionalDependencyError: The `anchor` extra is not installed.
+        OptionalDependencyError: The `remote` extra is not installed.
         ValueError: The URL cannot be used.
         RemoteError: The address is refused, or the server did not answer as it should; an OSError.
             The message has nothing of the URL but scheme, host and port.
     """
     import ssl
 
-    http = require("httpcore", extra="anchor", feature=_FEATURE)
+    http = require("httpcore", extra="remote", feature=_FEATURE)
     place = _parse(url)
     where = without_secrets(url)
     watch = _Watch(deadline_s)
@@ -140,7 +140,7 @@ def _parse(url: str) -> SplitResult:
 
 
 def _ascii_url(place: SplitResult) -> Any:
-    http = require("httpcore", extra="anchor", feature=_FEATURE)
+    http = require("httpcore", extra="remote", feature=_FEATURE)
     host = place.hostname or ""
     try:
         name = host.encode("ascii") if host.isascii() else host.encode("idna")

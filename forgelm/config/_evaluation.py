@@ -200,8 +200,8 @@ class EvaluationConfig(Section):
 
     auto_revert: bool = Field(
         False,
-        description="Throws the trained model away when a gate fails, so that a worse model "
-        "never replaces a good one.",
+        description="Keeps a model that failed a gate in `rejected/`, with its verdicts. The model "
+        "in use stays either way.",
         json_schema_extra=form("Gates", "basic"),
     )
     max_acceptable_loss: float | None = Field(

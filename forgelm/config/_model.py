@@ -37,14 +37,14 @@ class MoeConfig(Section):
 
     quantize_experts: bool = Field(
         False,
-        description="Also loads the expert layers of a mixture-of-experts model in 4 bits, which "
-        "saves memory. Leave it off unless the model does not fit.",
+        description="Also loads the expert layers of a mixture-of-experts model in 4 bits. Models "
+        "that keep their experts in one piece, as all current ones do, cannot: leave it off.",
         json_schema_extra=form("Mixture of experts"),
     )
     experts_to_train: Name = Field(
         "all",
-        description="Which experts of a mixture-of-experts model are trained: `all`, or their "
-        "numbers separated by commas, such as `0,1,5`.",
+        description="Which experts get an adapter, besides `lora.target_modules`: `all`, or "
+        "their numbers separated by commas, such as `0,1,5`.",
         json_schema_extra=form("Mixture of experts"),
     )
 
@@ -90,6 +90,12 @@ class ModelConfig(Section):
         description="Loads the base model in 4 bits, so that it needs about a quarter of the "
         "memory. It needs an NVIDIA GPU; turn it off on a CPU.",
         json_schema_extra=form("Memory", "basic"),
+    )
+    load_in_8bit: bool = Field(
+        False,
+        description="Loads the base model in 8 bits instead: half the saving of 4 bits, closer to "
+        "the original. It needs an NVIDIA GPU.",
+        json_schema_extra=form("Memory"),
     )
     backend: Literal["transformers", "unsloth"] = Field(
         "transformers",
@@ -146,6 +152,16 @@ class ModelConfig(Section):
         json_schema_extra=form("Memory"),
     )
 
+    def _settle(self) -> Iterator[Problem]:
+        if not (self.load_in_8bit and self.load_in_4bit):
+            return
+        if "load_in_4bit" in self.model_fields_set:
+            keys = ("load_in_8bit", "load_in_4bit")
+            yield Problem("load_in_8bit", "cannot be combined with load_in_4bit; keep one", keys)
+            return
+        self.__dict__["load_in_4bit"] = False  # it was only the default
+        self.__pydantic_fields_set__.add("load_in_4bit")
+
 
 class LoraConfigModel(Section):
     """The adapter: the small set of weights that is trained."""
@@ -177,10 +193,11 @@ class LoraConfigModel(Section):
         description="Which bias weights are trained besides the adapter. `none` is usual.",
         json_schema_extra=form("Adapter"),
     )
-    method: Literal["lora", "dora", "pissa", "rslora"] = Field(
+    method: Literal["lora", "dora", "pissa", "rslora", "full"] = Field(
         "lora",
         description="Kind of adapter. `lora` is the standard; `rslora` helps at high ranks, "
-        "`dora` and `pissa` can learn more at some extra cost.",
+        "`dora` and `pissa` can learn more. `full` has no adapter: it trains every weight and "
+        "needs many times the memory.",
         json_schema_extra=form("Adapter"),
     )
     use_dora: bool = Field(
@@ -218,12 +235,19 @@ class LoraConfigModel(Section):
 
 
 class DistributedConfig(Section):
-    """Training on several GPUs."""
+    """Training in several processes, one for each GPU."""
 
-    strategy: Literal["deepspeed", "fsdp"] | None = Field(
+    strategy: Literal["deepspeed", "fsdp", "ddp"] | None = Field(
         None,
-        description="How the work is spread over several GPUs. Leave it out for one GPU or a CPU.",
+        description="How the work is spread: `ddp` keeps the whole model on every GPU, `fsdp` and "
+        "`deepspeed` a part of it. Leave it out for one GPU or a CPU.",
         json_schema_extra=form("Several GPUs"),
+    )
+    processes: int | None = Field(
+        None,
+        ge=1,
+        description="How many processes train together. Leave it out for one on each GPU.",
+        json_schema_extra=form("Several GPUs", unit="processes"),
     )
     deepspeed_config: Name | None = Field(
         None,
@@ -259,3 +283,8 @@ class DistributedConfig(Section):
         "Take the pieces only for very large models.",
         json_schema_extra=form("Several GPUs"),
     )
+
+    def _settle(self) -> Iterator[Problem]:
+        if self.processes is not None and self.strategy is None:
+            keys = ("processes", "strategy")
+            yield Problem("processes", "needs a strategy; write `strategy: ddp`", keys)

@@ -238,6 +238,7 @@ class ForgeConfig(Section):
 
     def _settle(self) -> Iterator[Problem]:
         yield from self._several_gpus()
+        yield from self._methods()
         tiers = {
             "compliance.risk_classification": self.compliance
             and self.compliance.risk_classification,
@@ -267,6 +268,27 @@ class ForgeConfig(Section):
                 other = training.galore_optim.removesuffix("_layerwise")
                 reads = (path, f"{prefix}training.galore_enabled", "distributed.strategy")
                 yield Problem(path, f"{training.galore_optim} {alone}; take {other}", reads)
+
+    def _methods(self) -> Iterator[Problem]:
+        for prefix, run in self._runs():
+            training, data = run.training or self.training, run.data or self.data
+            method = training.trainer_type
+            if method != "sft" and not data.add_eos:
+                path = f"{prefix if run.data else ''}data.add_eos"
+                text = f"must be true: {method} always ends an answer with the model's end mark"
+                yield Problem(path, text, (path, f"{prefix}training.trainer_type"))
+            batch, gathered = "per_device_train_batch_size", "gradient_accumulation_steps"
+            rows = training.per_device_train_batch_size * training.gradient_accumulation_steps
+            # Several processes share a step, and how many there are is not known here.
+            alone = self.distributed is None or self.distributed.strategy is None
+            if method == "grpo" and alone and rows % training.grpo_num_generations:
+                path = f"{prefix}training.grpo_num_generations"
+                text = (
+                    f"is {training.grpo_num_generations}, and the {rows} answers of a step "
+                    f"({batch} x {gathered}) must be a multiple of it; change one of the three"
+                )
+                keys = ("grpo_num_generations", "trainer_type", batch, gathered)
+                yield Problem(path, text, tuple(f"{prefix}training.{key}" for key in keys))
 
     def _runs(self) -> Iterator[tuple[str, ForgeConfig | PipelineStage]]:
         """Yield everything that trains, with the prefix of its keys."""

@@ -91,7 +91,7 @@ class TrainingConfig(Section):
     eval_steps: int = Field(
         200,
         ge=1,
-        description="Measures the loss on the validation rows every so many steps.",
+        description="Measures the model on the validation rows every so many steps.",
         json_schema_extra=form("Checkpoints", unit="steps"),
     )
     save_steps: int = Field(
@@ -117,7 +117,7 @@ class TrainingConfig(Section):
         3,
         ge=1,
         description="Stops when the validation loss has not improved for so many evaluations in "
-        "a row. It needs validation rows.",
+        "a row; with `trainer_type: grpo`, the mean reward. It needs validation rows.",
         json_schema_extra=form("Duration", unit="evaluations"),
     )
     orpo_beta: float = Field(
@@ -170,8 +170,8 @@ class TrainingConfig(Section):
     )
     grpo_reward_model: Name | None = Field(
         None,
-        description="With `trainer_type: grpo`: model that scores the answers, a Hub name or a "
-        "folder.",
+        description="With `trainer_type: grpo`: model that scores the answers with one number, a "
+        "Hub name or a folder. Without it, answers are rewarded for agreeing with `gold_answer`.",
         json_schema_extra=form("Reward method"),
     )
     grpo_reward_model_revision: Name | None = Field(
@@ -179,10 +179,16 @@ class TrainingConfig(Section):
         description="Exact version of the reward model on the Hub: a commit, tag or branch.",
         json_schema_extra=form("Reward method"),
     )
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="Computes parts of the model twice instead of keeping them: less memory, a "
+        "third more time. Left out, it is on for a GPU and off for a CPU.",
+        json_schema_extra=form("Batches"),
+    )
     galore_enabled: bool = Field(
         False,
-        description="Trains all weights with GaLore, which keeps the optimiser small, instead of "
-        "an adapter alone.",
+        description="Trains all weights with GaLore, which keeps the optimiser small. It goes "
+        "with `lora.method: full`.",
         json_schema_extra=form("GaLore"),
     )
     galore_optim: Literal[
@@ -284,6 +290,7 @@ class TrainingConfig(Section):
 
     def _settle(self) -> Iterator[Problem]:
         yield from self._adopt("sample_packing", "packing", True)
+        yield from self._method()
         smallest, batch = self.oom_recovery_min_batch_size, self.per_device_train_batch_size
         if self.oom_recovery and smallest > batch:
             yield Problem(
@@ -300,4 +307,19 @@ class TrainingConfig(Section):
                 f"is {self.save_steps}, not a multiple of eval_steps, which is {self.eval_steps}; "
                 "early stopping can only keep a checkpoint that was evaluated",
                 ("save_steps", "eval_steps"),
+            )
+
+    def _method(self) -> Iterator[Problem]:
+        method = self.trainer_type
+        if self.packing and method != "sft":
+            text = f"is for trainer_type sft, and this is {method}; take it out"
+            yield Problem("packing", text, ("packing", "trainer_type"))
+        if self.grpo_reward_model is not None and method != "grpo":
+            text = f"is for trainer_type grpo, and this is {method}; take it out"
+            yield Problem("grpo_reward_model", text, ("grpo_reward_model", "trainer_type"))
+        if method == "kto" and self.per_device_train_batch_size < 2:
+            yield Problem(
+                "per_device_train_batch_size",
+                "is 1, and kto compares the answers of a batch with each other; take 2 or more",
+                ("per_device_train_batch_size", "trainer_type"),
             )

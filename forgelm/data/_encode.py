@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -10,7 +11,7 @@ from forgelm.data._normalise import Conversation, PlainText
 from forgelm.data._problems import RowError
 from forgelm.errors import ConfigError
 
-__all__ = ["IGNORED", "Encoder"]
+__all__ = ["IGNORED", "Encoder", "common_prefix", "render_turns", "template_of", "without_template"]
 
 IGNORED = -100  # the label that carries no loss in torch
 _TEMPLATE_TAIL = 3  # tokens after the last answer in which a stop token is looked for
@@ -30,7 +31,7 @@ class Encoder:
         self._eos = tokenizer.eos_token_id if add_eos else None
         self._eos_text = tokenizer.eos_token if add_eos else None
         self._stops = set(getattr(tokenizer, "added_tokens_decoder", {})) | {self._eos}
-        self._template = _template_text(tokenizer)
+        self._template = template_of(tokenizer)
         self._marked = bool(
             self._template and re.search(r"\{%-?\s*generation\s*-?%\}", self._template)
         )
@@ -55,17 +56,10 @@ class Encoder:
 
     def _plain_pair(self, row: Conversation) -> tuple[list[int], list[int]]:
         if row.separator is None:
-            raise ConfigError(
-                issues=[(
-                    "model.name_or_path",
-                    "the data has conversations and this tokenizer has no chat template. Use the "
-                    "instruct or chat variant of the model, or set tokenizer.chat_template and "
-                    "pass the tokenizer to ForgeTrainer.",
-                )]
-            )  # fmt: skip
+            raise without_template()
         prompt = row.messages[0]["content"] + row.separator
         ids = self._ids(prompt + self._without_tail(row.messages[1]["content"]))
-        start = _common_prefix(self._ids(prompt), ids)
+        start = common_prefix(self._ids(prompt), ids)
         return self._ended(ids, [IGNORED] * start + ids[start:])
 
     def _conversation(self, row: Conversation) -> tuple[list[int], list[int]]:
@@ -75,7 +69,7 @@ class Encoder:
         ids, mask = self._rendered_with_mask(row)
         if row.context:
             context = self._rendered(row.messages[: row.context], row, open_turn=True)
-            start = _common_prefix(context, ids)
+            start = common_prefix(context, ids)
             mask = [0] * start + mask[start:]
         return ids, mask
 
@@ -85,10 +79,10 @@ class Encoder:
             if index < row.context or message["role"] != "assistant":
                 continue
             before = self._rendered(row.messages[:index], row, open_turn=True) if index else []
-            start = _common_prefix(before, ids)
+            start = common_prefix(before, ids)
             if start >= self._max_length:
                 break
-            end = _common_prefix(self._rendered(row.messages[: index + 1], row), ids)
+            end = common_prefix(self._rendered(row.messages[: index + 1], row), ids)
             mask[start:end] = [1] * (end - start)
         return mask
 
@@ -104,14 +98,11 @@ class Encoder:
     def _apply(
         self, messages: list[dict[str, Any]], row: Conversation, **options: Any
     ) -> dict[str, list[int]]:
-        try:
-            encoded = self._tokenizer.apply_chat_template(
-                messages, tools=row.tools, tokenize=True, return_dict=True, **options
+        return dict(
+            render_turns(
+                self._tokenizer, messages, row.tools, tokenize=True, return_dict=True, **options
             )
-        except Exception as error:  # a template raises what its author likes
-            reason = " ".join(str(error).split())[:120]
-            raise RowError(f"the chat template refuses the conversation: {reason}") from error
-        return dict(encoded)
+        )
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text)["input_ids"]
@@ -129,14 +120,41 @@ class Encoder:
         return [*ids, self._eos], [*labels, self._eos]
 
 
-def _template_text(tokenizer: Any) -> str | None:
+def render_turns(
+    tokenizer: Any, messages: list[dict[str, Any]], tools: list[Any] | None, **options: Any
+) -> Any:
+    """Return what the chat template makes of `messages`; RowError when it refuses them."""
+    try:
+        return tokenizer.apply_chat_template(messages, tools=tools, **options)
+    except Exception as error:  # a template raises what its author likes
+        reason = " ".join(str(error).split())[:120]
+        raise RowError(f"the chat template refuses the conversation: {reason}") from error
+
+
+def without_template() -> ConfigError:
+    """Return the error for conversations and a tokenizer that has no chat template."""
+    return ConfigError(
+        issues=[
+            (
+                "model.name_or_path",
+                "the data has conversations and this tokenizer has no chat template. Use the "
+                "instruct or chat variant of the model, or set tokenizer.chat_template and "
+                "pass the tokenizer to ForgeTrainer.",
+            )
+        ]
+    )
+
+
+def template_of(tokenizer: Any) -> str | None:
+    """Return the tokenizer's chat template, or None."""
     template = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default") or next(iter(template.values()), None)
     return template or None
 
 
-def _common_prefix(left: list[int], right: list[int]) -> int:
+def common_prefix(left: Sequence[Any], right: Sequence[Any]) -> int:
+    """Return how many leading items (tokens, characters) two sequences share."""
     return sum(
         1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False))
     )

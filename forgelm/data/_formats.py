@@ -9,7 +9,15 @@ from typing import Any, Literal, get_args
 
 from forgelm.errors import DataError
 
-__all__ = ["FORMATS", "DataFormat", "Shape", "detect_format", "most_common_format", "name_columns"]
+__all__ = [
+    "FORMATS",
+    "DataFormat",
+    "Shape",
+    "detect_format",
+    "example_row",
+    "most_common_format",
+    "name_columns",
+]
 
 DataFormat = Literal[
     "preference",
@@ -52,6 +60,13 @@ FORMATS: dict[DataFormat, Shape] = {
 }
 assert tuple(FORMATS) == get_args(DataFormat)
 
+_EXAMPLES = {
+    "sft": '{"prompt": "...", "completion": "..."}',
+    "dpo": '{"prompt": "...", "chosen": "...", "rejected": "..."}',
+    "kto": '{"prompt": "...", "completion": "...", "label": true}',
+    "grpo": '{"prompt": "...", "gold_answer": "..."}',
+}
+
 
 def detect_format(row_or_columns: Mapping[str, Any] | Iterable[str]) -> DataFormat:
     """Return the format of a row, or of a data set with these columns.
@@ -73,10 +88,29 @@ def detect_format(row_or_columns: Mapping[str, Any] | Iterable[str]) -> DataForm
     return found
 
 
-def most_common_format(rows: Iterable[Mapping[str, Any]]) -> DataFormat | None:
-    """Return the format that most of `rows` have, or None when none of them has a known one."""
-    counts = Counter(found for row in rows if (found := _format_of(row)) is not None)
+def most_common_format(rows: Iterable[Mapping[str, Any]], trainer_type: str) -> DataFormat | None:
+    """Return the format that most of `rows` have, or None when none of them has a known one.
+
+    For kto a label of any kind makes a row a KTO row: one that is neither yes nor no is then a
+    problem of that row, instead of a column to look past.
+    """
+    labelled = set(FORMATS["kto"].columns)
+    counts = Counter(
+        "kto" if trainer_type == "kto" and labelled <= _present(row) else found
+        for row in rows
+        if (found := _format_of(row)) is not None
+    )
     return counts.most_common(1)[0][0] if counts else None
+
+
+def example_row(trainer_type: str) -> str:
+    """Return a row, as JSON, that an algorithm learns from.
+
+    Example:
+        >>> print(example_row("kto"))
+        {"prompt": "...", "completion": "...", "label": true}
+    """
+    return _EXAMPLES.get(trainer_type, _EXAMPLES["dpo"])
 
 
 def name_columns(columns: Iterable[str]) -> str:
@@ -88,7 +122,7 @@ def name_columns(columns: Iterable[str]) -> str:
 
 def _format_of(row_or_columns: Mapping[str, Any] | Iterable[str]) -> DataFormat | None:
     if isinstance(row_or_columns, Mapping):
-        columns = {name for name, value in row_or_columns.items() if value is not None}
+        columns = _present(row_or_columns)
         if not _is_binary(row_or_columns.get("label")):
             columns.discard("label")
     else:
@@ -96,6 +130,10 @@ def _format_of(row_or_columns: Mapping[str, Any] | Iterable[str]) -> DataFormat 
     return next(
         (name for name, shape in FORMATS.items() if columns.issuperset(shape.columns)), None
     )
+
+
+def _present(row: Mapping[str, Any]) -> set[str]:
+    return {name for name, value in row.items() if value is not None}
 
 
 def _is_binary(value: Any) -> bool:

@@ -11,12 +11,24 @@ from typing import Any
 from forgelm.data._formats import FORMATS, DataFormat, name_columns
 from forgelm.data._problems import RowError
 
-__all__ = ["Conversation", "PlainText", "clean_text", "normalise_row"]
+__all__ = [
+    "SURROGATE",
+    "Clean",
+    "Conversation",
+    "Message",
+    "PlainText",
+    "clean_text",
+    "filled_text",
+    "normalise_row",
+    "offered_tools",
+    "read_turns",
+    "require_columns",
+]
 
 # Zero-width space, word joiner, byte-order mark, and control characters but tab and newline.
 # The zero-width (non-)joiners stay: Persian, Indic scripts and emoji need them.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 _ROLES = {
     "system": "system",
     "developer": "developer",
@@ -79,25 +91,30 @@ def normalise_row(
     Raises:
         RowError: The row is not of that format, or has nothing to learn from.
     """
-    missing = [name for name in FORMATS[data_format].columns if row.get(name) is None]
-    if missing:
-        raise RowError(f"no {name_columns(missing)}, as {data_format} rows must have")
+    require_columns(row, data_format)
     return _CONVERTERS[data_format](row, clean_text if clean else str)
 
 
+def require_columns(row: Mapping[str, Any], data_format: DataFormat) -> None:
+    """Raise RowError for the columns that rows of `data_format` must have and this one lacks."""
+    missing = [name for name in FORMATS[data_format].columns if row.get(name) is None]
+    if missing:
+        raise RowError(f"no {name_columns(missing)}, as {data_format} rows must have")
+
+
 def _from_text(row: Mapping[str, Any], clean: Clean) -> PlainText:
-    return PlainText(_filled(row, "text", clean))
+    return PlainText(filled_text(row, "text", clean))
 
 
 def _from_messages(row: Mapping[str, Any], clean: Clean) -> Conversation:
-    return _conversation(_messages(row["messages"], clean), row)
+    return _conversation(read_turns(row["messages"], clean), row)
 
 
 def _from_conversations(row: Mapping[str, Any], clean: Clean) -> Conversation:
     turns = row["conversations"]
     if isinstance(turns, list):
         turns = [_from_sharegpt(turn) for turn in turns]
-    return _conversation(_messages(turns, clean), row)
+    return _conversation(read_turns(turns, clean), row)
 
 
 def _from_sharegpt(turn: Any) -> Any:
@@ -108,30 +125,32 @@ def _from_sharegpt(turn: Any) -> Any:
 
 def _from_prompt_completion(row: Mapping[str, Any], clean: Clean) -> Conversation:
     if isinstance(row["prompt"], list) and isinstance(row["completion"], list):
-        prompt = _messages(row["prompt"], clean, "prompt")
-        completion = _messages(row["completion"], clean, "completion")
+        prompt = read_turns(row["prompt"], clean, "prompt")
+        completion = read_turns(row["completion"], clean, "completion")
         return _conversation([*prompt, *completion], row, context=len(prompt))
     # A blank at the end of the prompt is part of a plain continuation.
-    prompt_text = _filled(row, "prompt", str)
-    return _pair(prompt_text, _filled(row, "completion", clean), separator="")
+    prompt_text = filled_text(row, "prompt", str)
+    return _pair(prompt_text, filled_text(row, "completion", clean), separator="")
 
 
 def _from_prompt_response(row: Mapping[str, Any], clean: Clean) -> Conversation:
-    return _pair(_filled(row, "prompt", clean), _filled(row, "response", clean), separator="\n")
+    return _pair(
+        filled_text(row, "prompt", clean), filled_text(row, "response", clean), separator="\n"
+    )
 
 
 def _from_instruction(row: Mapping[str, Any], clean: Clean) -> Conversation:
-    instruction = _filled(row, "instruction", clean)
+    instruction = filled_text(row, "instruction", clean)
     context = _text(row.get("input") or "", "input", clean)
     prompt = f"{instruction}\n\n{context}" if context.strip() else instruction
-    return _pair(prompt, _filled(row, "output", clean), separator="\n")
+    return _pair(prompt, filled_text(row, "output", clean), separator="\n")
 
 
 def _from_user_assistant(row: Mapping[str, Any], clean: Clean) -> Conversation:
     system = _text(row.get("System") or "", "System", clean)
     messages = [{"role": "system", "content": system}] if system.strip() else []
-    messages.append({"role": "user", "content": _filled(row, "User", clean)})
-    messages.append({"role": "assistant", "content": _filled(row, "Assistant", clean)})
+    messages.append({"role": "user", "content": filled_text(row, "User", clean)})
+    messages.append({"role": "assistant", "content": filled_text(row, "Assistant", clean)})
     return Conversation(messages)
 
 
@@ -159,10 +178,11 @@ def _conversation(
 ) -> Conversation:
     if not any(message["role"] == "assistant" for message in messages[context:]):
         raise RowError("no assistant turn to learn from")
-    return Conversation(messages, context, tools=_tools(row.get("tools")))
+    return Conversation(messages, context, tools=offered_tools(row.get("tools")))
 
 
-def _messages(value: Any, clean: Clean, column: str = "messages") -> list[Message]:
+def read_turns(value: Any, clean: Clean, column: str = "messages") -> list[Message]:
+    """Return the turns in `value`, checked; RowError for what is none."""
     if not isinstance(value, list) or not value:
         raise RowError(f"{column} must be a non-empty list of turns")
     return [_message(turn, position, clean) for position, turn in enumerate(value, 1)]
@@ -202,7 +222,8 @@ def _joined(content: Any) -> Any:
     return "".join(str(part) for part in parts)
 
 
-def _tools(value: Any) -> list[Any] | None:
+def offered_tools(value: Any) -> list[Any] | None:
+    """Return the tools in a `tools` column, which may hold them as JSON text."""
     if value is None or value == "":
         return None
     try:
@@ -214,7 +235,8 @@ def _tools(value: Any) -> list[Any] | None:
     return tools or None
 
 
-def _filled(row: Mapping[str, Any], column: str, clean: Clean) -> str:
+def filled_text(row: Mapping[str, Any], column: str, clean: Clean) -> str:
+    """Return the text of a column; RowError when it is empty or no text."""
     text = _text(row[column], column, clean)
     if not text.strip():
         raise RowError(f"{column} is empty")
@@ -224,6 +246,6 @@ def _filled(row: Mapping[str, Any], column: str, clean: Clean) -> str:
 def _text(value: Any, place: str, clean: Clean) -> str:
     if not isinstance(value, str):
         raise RowError(f"{place} must be text, not {type(value).__name__}")
-    if _SURROGATE.search(value):
+    if SURROGATE.search(value):
         raise RowError(f"{place} has half of a surrogate pair, which is no character")
     return clean(value)

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import random
-import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
-from forgelm.data._encode import IGNORED, Encoder
+from forgelm.data._encode import IGNORED
 from forgelm.data._hub import hub_session
 from forgelm.data._load import RowSource, open_source, rows_in_memory
+from forgelm.data._mix import Piece, dataset_of, held_out, mixed
+from forgelm.data._recipes import COUNTED, ROW_COLUMN, Recipe, recipe_for
 from forgelm.data._summary import DataSummary, PreparedData, SourceSummary
 from forgelm.data._table import EncodedSource, SourceReader
-from forgelm.errors import ConfigError, DataError
+from forgelm.errors import DataError
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["hold_out_count", "prepare_dataset", "prepare_splits"]
+__all__ = ["prepare_dataset", "prepare_splits"]
 
 logger = logging.getLogger(__name__)
 
-_SEED = 42
 _LOST_SHARE_WARNED = 0.05
+_LOOKED_AT = 100  # rows of a passed data set whose columns are read
 
 
 def prepare_dataset(config: ForgeConfig, tokenizer: Any) -> dict[str, Any]:
-    """Load the configured data and return its splits, tokenised.
+    """Load the configured data and return its splits, ready for training.
 
     Args:
         config: `data`, `model.max_length` and `training.trainer_type` are read.
         tokenizer: The model's tokenizer; its chat template is applied.
 
     Returns:
-        `{"train": ..., "validation": ..., "test": ...}` of `datasets.Dataset` with the columns
-        `input_ids` and `labels` (-100 where no loss is taken). `validation` is held out of the
+        `{"train": ..., "validation": ..., "test": ...}` of `datasets.Dataset`. For sft the columns
+        are `input_ids` and `labels` (-100 where no loss is taken); the other algorithms get texts,
+        rendered with the chat template (see `PreparedData`). `validation` is held out of the
         training rows when there is no such split and there are two rows or more.
 
     Raises:
@@ -56,15 +59,15 @@ def prepare_splits(
         config: The configuration.
         tokenizer: The model's tokenizer.
         rows: Splits of rows (dicts) to take in place of the configured data sets. Splits that
-            are tokenised already are passed through.
+            came from here already are passed through.
     """
-    if rows is not None and all(_is_tokenised(split) for split in rows.values()):
-        return _passed_through(rows)
+    recipe = recipe_for(config, tokenizer)
+    if rows is not None and all(_is_prepared(split, recipe) for split in rows.values()):
+        return _passed_through(rows, writes_answers=config.training.trainer_type == "grpo")
     require("datasets", extra="train", feature="Preparing data")
     reader = SourceReader(
-        encoder=Encoder(tokenizer, max_length=config.model.max_length, add_eos=config.data.add_eos),
+        recipe=recipe,
         max_length=config.model.max_length,
-        clean=config.data.clean_text,
         trainer_type=config.training.trainer_type,
     )
     with hub_session(config):
@@ -75,18 +78,6 @@ def prepare_splits(
     splits = {split: part for split, part in encoded.items() if part is not None}
     additions = [part for part in more if part is not None]
     return _assembled(config, splits, additions)
-
-
-def hold_out_count(rows: int) -> int:
-    """Return how many of `rows` rows are held out for validation.
-
-    Source: max(1 %, min(10 %, 2,000 rows)), one at least; none of a single row.
-
-    Example:
-        >>> [hold_out_count(n) for n in (1, 2, 300, 50_000, 1_000_000)]
-        [0, 1, 30, 2000, 10000]
-    """
-    return max(1, int(max(0.01 * rows, min(0.1 * rows, 2_000)))) if rows > 1 else 0
 
 
 def _sources(config: ForgeConfig, rows: Mapping[str, Any] | None) -> list[dict[str, RowSource]]:
@@ -108,117 +99,92 @@ def _assembled(
 ) -> PreparedData:
     for part in (*splits.values(), *extras):
         _report(part.summary)
-    pieces = _mixed([splits["train"], *extras], config.data.mix_ratio)
-    others = {name: _dataset([part.table]) for name, part in splits.items() if name != "train"}
+    pieces = mixed([splits["train"], *extras], config.data.mix_ratio)
+    sources = _used(splits, pieces)
+    others = {
+        name: dataset_of([Piece.whole(part)]) for name, part in splits.items() if name != "train"
+    }
     held: dict[str, Any] = {}
     if "validation" not in others:
-        pieces, held = _held_out(pieces)
-    train = _dataset([_take(part, kept) for part, kept in pieces])
+        pieces, held = held_out(pieces)
+    # KTO's batches keep their rows from epoch to epoch, so the order is drawn here, once.
+    drawn = config.training.trainer_type == "kto" and config.data.shuffle
+    train = dataset_of(pieces, drawn=drawn)
     datasets = {"train": train, **held, **others}
     datasets = {name: dataset for name, dataset in datasets.items() if len(dataset)}
     if "train" not in datasets:
-        raise DataError(
-            f"no row keeps a trainable token within model.max_length "
-            f"({config.model.max_length} tokens). Raise max_length or shorten the prompts."
-        )
-    summary = DataSummary(
-        sources=tuple(part.summary for part in (*splits.values(), *extras)),
-        split_rows={name: len(dataset) for name, dataset in datasets.items()},
+        raise DataError(_nothing_left(config))
+    sizes = {name: len(dataset) for name, dataset in datasets.items()}
+    logger.info("data: %s", ", ".join(f"{n} {name}" for name, n in sizes.items()))
+    return PreparedData(datasets, DataSummary(sources, sizes))
+
+
+def _nothing_left(config: ForgeConfig) -> str:
+    length = config.model.max_length
+    if config.training.trainer_type == "grpo":
+        return f"no prompt fits into model.max_length ({length} tokens). Raise max_length."
+    return (
+        f"no row keeps a trainable token within model.max_length "
+        f"({length} tokens). Raise max_length or shorten the prompts."
     )
-    logger.info("data: %s", ", ".join(f"{n} {name}" for name, n in summary.split_rows.items()))
-    return PreparedData(datasets, summary)
 
 
-def _is_tokenised(split: Any) -> bool:
-    return {"input_ids", "labels"} <= set(getattr(split, "column_names", ()))
+def _used(
+    splits: Mapping[str, EncodedSource], pieces: Sequence[Piece]
+) -> tuple[SourceSummary, ...]:
+    """Return the sources' summaries, with how many rows of each the mix took."""
+    mix = [
+        replace(piece.source.summary, used_rows=len(piece.rows), weight=piece.weight)
+        for piece in pieces
+    ]
+    others = [part.summary for name, part in splits.items() if name != "train"]
+    return (mix[0], *others, *mix[1:])
 
 
-def _passed_through(splits: Mapping[str, Any]) -> PreparedData:
+def _is_prepared(split: Any, recipe: Recipe) -> bool:
+    columns = set(getattr(split, "column_names", ()))
+    return columns.issuperset(recipe.columns)
+
+
+def _passed_through(splits: Mapping[str, Any], *, writes_answers: bool) -> PreparedData:
     if "train" not in splits:
         raise DataError("the dataset that was passed has no split named train.")
-    sources = {name: _token_summary(f"dataset[{name}]", rows) for name, rows in splits.items()}
-    if not sources["train"].trainable_tokens:
+    sources = {name: _passed_summary(f"dataset[{name}]", rows) for name, rows in splits.items()}
+    train = sources["train"]
+    if not (train.rows if writes_answers else train.trainable_tokens):
         raise DataError("the dataset that was passed has no token to learn from in train.")
     sizes = {name: len(rows) for name, rows in splits.items()}
     return PreparedData(splits, DataSummary(tuple(sources.values()), sizes))
 
 
-def _token_summary(name: str, rows: Any) -> SourceSummary:
+def _passed_summary(name: str, rows: Any) -> SourceSummary:
     compute = require("pyarrow.compute", extra="train", feature="Preparing data")
-    ids, labels = (rows.data.column(column) for column in ("input_ids", "labels"))
-    trained = compute.not_equal(compute.list_flatten(labels), IGNORED)
+    if COUNTED.keys() <= set(rows.column_names):
+        lengths, trained = (rows.data.column(name) for name in COUNTED)
+        data_format: Any = "texts"
+    else:
+        lengths = compute.list_value_length(rows.data.column("input_ids"))
+        labels = compute.list_flatten(rows.data.column("labels"))
+        trained, data_format = compute.not_equal(labels, IGNORED), "tokens"
     return SourceSummary(
         name=name,
-        format="tokens",
-        columns=tuple(rows.column_names),
+        format=data_format,
+        columns=_columns_of(rows),
         rows=len(rows),
         dropped_rows=0,
         truncated_rows=0,
         trainable_tokens=compute.sum(trained).as_py() or 0,
         lost_tokens=0,
-        longest_tokens=compute.max(compute.list_value_length(ids)).as_py() or 0,
+        longest_tokens=compute.max(lengths).as_py() or 0,
+        used_rows=len(rows),
     )
 
 
-_Piece = tuple[EncodedSource, list[int]]  # a source, and which of its kept rows are taken
-
-
-def _mixed(parts: Sequence[EncodedSource], ratio: Sequence[float] | None) -> list[_Piece]:
-    """Choose rows of each source: every row of the first, and of the others by their weight.
-
-    An extra source of weight w gets w / w_primary times the primary's rows, drawn without
-    replacement; one with fewer rows gives all it has.
-    """
-    everything = [(part, list(range(part.table.num_rows))) for part in parts]
-    if not ratio or len(parts) == 1:
-        return everything
-    if ratio[0] <= 0:
-        problem = "the first weight must be above zero: the first data set keeps every row"
-        raise ConfigError(issues=[("data.mix_ratio", problem)])
-    base = parts[0].table.num_rows
-    chosen = everything[:1]
-    for index, (part, rows) in enumerate(everything[1:], 1):
-        wanted = round(base * ratio[index] / ratio[0])
-        if wanted > len(rows):
-            logger.warning(
-                "%s has %d rows where mix_ratio asks for %d; all are used, none twice",
-                part.summary.name, len(rows), wanted,
-            )  # fmt: skip
-        drawn = random.Random(_SEED + index).sample(rows, min(wanted, len(rows)))
-        chosen.append((part, sorted(drawn)))
-    return chosen
-
-
-def _held_out(pieces: Sequence[_Piece]) -> tuple[list[_Piece], dict[str, Any]]:
-    """Split a validation set off, drawn from all pieces alike."""
-    total = sum(len(rows) for _, rows in pieces)
-    count = hold_out_count(total)
-    if total == 1:
-        logger.warning("one row only: nothing is held out, so there is no evaluation loss")
-    if not count:
-        return list(pieces), {}
-    held = set(random.Random(_SEED).sample(range(total), count))
-    kept: list[_Piece] = []
-    tables = []
-    offset = 0
-    for part, rows in pieces:
-        mine = [row for place, row in enumerate(rows, offset) if place in held]
-        kept.append((part, [row for place, row in enumerate(rows, offset) if place not in held]))
-        tables.append(_take(part, mine))
-        offset += len(rows)
-    return kept, {"validation": _dataset(tables)}
-
-
-def _take(part: EncodedSource, rows: list[int]) -> Any:
-    pyarrow = require("pyarrow", extra="train", feature="Preparing data")
-    return part.table.take(pyarrow.array(rows, pyarrow.int64()))
-
-
-def _dataset(tables: Sequence[Any]) -> Any:
-    datasets = require("datasets", extra="train", feature="Preparing data")
-    pyarrow = require("pyarrow", extra="train", feature="Preparing data")
-    # A given fingerprint spares the library a hash over all the data.
-    return datasets.Dataset(pyarrow.concat_tables(tables), fingerprint=secrets.token_hex(8))
+def _columns_of(rows: Any) -> tuple[str, ...]:
+    if ROW_COLUMN not in rows.column_names:
+        return tuple(rows.column_names)
+    head = (json.loads(row) for row in rows[:_LOOKED_AT][ROW_COLUMN])
+    return tuple(dict.fromkeys(name for row in head for name in row))
 
 
 def _report(summary: SourceSummary) -> None:

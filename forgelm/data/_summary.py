@@ -17,7 +17,7 @@ class SourceSummary:
 
     Attributes:
         name: File, directory or Hub name, with the split.
-        format: The detected format of its rows; "tokens" for rows that came tokenised.
+        format: The detected format of its rows; "tokens" or "texts" for rows that came prepared.
         columns: The columns of its rows, in order of appearance.
         rows: Rows read.
         dropped_rows: Rows whose every trainable token lay beyond `model.max_length`.
@@ -25,10 +25,13 @@ class SourceSummary:
         trainable_tokens: Tokens that carry loss, before truncation.
         lost_tokens: How many of those truncation took away.
         longest_tokens: Length of the longest row after truncation.
+        used_rows: Rows that went into the splits: all but the dropped ones and those that
+            `data.mix_ratio` left out.
+        weight: The source's weight in `data.mix_ratio`, or None.
     """
 
     name: str
-    format: DataFormat | Literal["tokens"]
+    format: DataFormat | Literal["tokens", "texts"]
     columns: tuple[str, ...]
     rows: int
     dropped_rows: int
@@ -36,6 +39,8 @@ class SourceSummary:
     trainable_tokens: int
     lost_tokens: int
     longest_tokens: int
+    used_rows: int
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,21 @@ class DataSummary:
         """Return the summary as plain dicts and lists."""
         return asdict(self)
 
+    def mix(self) -> list[dict[str, Any]]:
+        """Return what each source gave: its name, rows read and used, and its weight."""
+        keys = ("name", "rows", "used_rows", "weight")
+        return [{key: getattr(source, key) for key in keys} for source in self.sources]
+
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Splits ready for training (`input_ids` and `labels`), and what became of the rows."""
+    """Splits ready for training, and what became of the rows.
+
+    The columns are those that the algorithm's trainer takes: `input_ids` and `labels` for sft;
+    `prompt`, `chosen` and `rejected` for dpo, simpo and orpo; `prompt`, `completion` and `label`
+    for kto; `prompt` and `row` (the row as it was, as JSON) for grpo. Texts are rendered with the
+    chat template already.
+    """
 
     splits: Mapping[str, Any]
     summary: DataSummary

@@ -1,8 +1,8 @@
-"""Reading one source into an Arrow table of token ids and labels, in one pass."""
+"""Reading one source into an Arrow table of what its trainer takes, in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -10,11 +10,16 @@ from typing import Any
 from tqdm import tqdm
 
 from forgelm._core import require
-from forgelm.data._encode import IGNORED, Encoder
-from forgelm.data._formats import FORMATS, DataFormat, detect_format, most_common_format
+from forgelm.data._formats import (
+    FORMATS,
+    DataFormat,
+    detect_format,
+    example_row,
+    most_common_format,
+)
 from forgelm.data._load import RowSource
-from forgelm.data._normalise import normalise_row
 from forgelm.data._problems import RowError, RowProblems
+from forgelm.data._recipes import Example, Recipe
 from forgelm.data._summary import SourceSummary
 from forgelm.errors import DataError
 
@@ -29,7 +34,7 @@ Located = tuple[str, int, dict[str, Any]]
 
 @dataclass(frozen=True)
 class EncodedSource:
-    """The rows of a source that can be trained on (`input_ids`, `labels`), and what was lost."""
+    """The rows of a source that can be trained on, in the recipe's columns, and what was lost."""
 
     table: Any
     summary: SourceSummary
@@ -37,11 +42,10 @@ class EncodedSource:
 
 @dataclass
 class SourceReader:
-    """Reads, checks, normalises, encodes and truncates the rows of sources."""
+    """Reads, checks and converts the rows of sources."""
 
-    encoder: Encoder
+    recipe: Recipe
     max_length: int
-    clean: bool
     trainer_type: str
     problems: RowProblems = field(default_factory=RowProblems)
 
@@ -64,27 +68,32 @@ class SourceReader:
         return self._encoded(source.name, data_format, progress, before)
 
     def _detected(self, source: RowSource, head: list[Located]) -> DataFormat:
-        found = most_common_format(row for _, _, row in head)
+        rows = [row for _, _, row in head]
+        found = most_common_format(rows, self.trainer_type)
         if found is None:
             self.problems.raise_if_any()
             try:
-                found = detect_format(head[0][2])
+                found = detect_format(rows[0])
             except DataError as error:
-                raise DataError(f"{source.name}: {error}") from None
+                raise DataError(f"{source.name}: {error} {self._wanted()}") from None
         trainers = FORMATS[found].trainers
         if self.trainer_type not in trainers:
             raise DataError(
                 f"{source.name} holds {found} rows ({' + '.join(FORMATS[found].columns)}), which "
                 f"training.trainer_type {self.trainer_type!r} cannot learn from. "
-                f"Set trainer_type to {' or '.join(trainers)}, or give rows of another format."
+                f"Set trainer_type to {' or '.join(trainers)}, or give rows of another format. "
+                f"{self._wanted()}"
             )
         return found
+
+    def _wanted(self) -> str:
+        return f"A row for {self.trainer_type}: {example_row(self.trainer_type)}"
 
     def _encoded(
         self, name: str, data_format: DataFormat, rows: Iterable[Located], before: int
     ) -> EncodedSource | None:
         tally = _Tally()
-        table = _table(self._kept(rows, data_format, tally))
+        table = _table(self.recipe.columns, self._kept(rows, data_format, tally))
         if self.problems.count > before:
             return None
         summary = SourceSummary(
@@ -97,24 +106,27 @@ class SourceReader:
             trainable_tokens=tally.trainable,
             lost_tokens=tally.lost,
             longest_tokens=tally.longest,
+            used_rows=table.num_rows,
         )
         return EncodedSource(table, summary)
 
     def _kept(
         self, rows: Iterable[Located], data_format: DataFormat, tally: _Tally
-    ) -> Iterator[tuple[list[int], list[int]]]:
+    ) -> Iterator[tuple[Any, ...]]:
         for file, number, row in rows:
             if len(tally.columns) < _COLUMNS_KEPT:
                 tally.columns.update(dict.fromkeys(row))
             try:
-                normal = normalise_row(row, data_format, clean=self.clean)
+                read = self.recipe.read(row, data_format)
                 # The template is not run for rows that come after a problem: it is the slow part.
-                encoded = None if self.problems.count else self.encoder.encode(normal)
+                example = None if self.problems.count else self.recipe.make(read)
             except RowError as problem:
                 self.problems.add(file, number, str(problem))
                 continue
-            if encoded is not None and tally.keep(*encoded, self.max_length):
-                yield encoded[0][: self.max_length], encoded[1][: self.max_length]
+            if example is not None:
+                tally.add(example, self.max_length)
+                if example.teaches:
+                    yield example.values
 
 
 @dataclass
@@ -126,27 +138,30 @@ class _Tally:
     lost: int = 0
     longest: int = 0
 
-    def keep(self, ids: list[int], labels: list[int], max_length: int) -> bool:
-        """Count a row; say whether something to learn from is left of it."""
-        # The first label is never predicted: there is nothing before it.
-        before = len(labels[1:]) - labels[1:].count(IGNORED)
-        left = len(labels[1:max_length]) - labels[1:max_length].count(IGNORED)
+    def add(self, example: Example, max_length: int) -> None:
         self.rows += 1
-        self.trainable += before
-        self.lost += before - left
-        self.truncated += len(ids) > max_length
-        if not left:
-            return False
-        self.longest = max(self.longest, min(len(ids), max_length))
-        return True
+        self.trainable += example.trainable
+        self.lost += example.trainable - (example.left if example.teaches else 0)
+        self.truncated += example.tokens > max_length
+        if example.teaches:
+            self.longest = max(self.longest, min(example.tokens, max_length))
 
 
-def _table(rows: Iterator[tuple[list[int], list[int]]]) -> Any:
+def _table(columns: Mapping[str, str], rows: Iterator[tuple[Any, ...]]) -> Any:
     pyarrow = require("pyarrow", extra="train", feature="Preparing data")
-    tokens = pyarrow.list_(pyarrow.int32())
-    schema = pyarrow.schema([("input_ids", tokens), ("labels", tokens)])
+    named = {
+        "tokens": pyarrow.list_(pyarrow.int32()),
+        "string": pyarrow.large_string(),
+        "bool": pyarrow.bool_(),
+        "int32": pyarrow.int32(),
+    }
+    types = [named[kind] for kind in columns.values()]
+    schema = pyarrow.schema(list(zip(columns, types, strict=True)))
     batches = []
     while chunk := list(islice(rows, _CHUNK_ROWS)):
-        columns = [pyarrow.array(list(column), tokens) for column in zip(*chunk, strict=True)]
-        batches.append(pyarrow.record_batch(columns, schema=schema))
+        arrays = [
+            pyarrow.array(list(column), kind)
+            for column, kind in zip(zip(*chunk, strict=True), types, strict=True)
+        ]
+        batches.append(pyarrow.record_batch(arrays, schema=schema))
     return pyarrow.Table.from_batches(batches, schema=schema)

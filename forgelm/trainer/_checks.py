@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import is_installed
 from forgelm.data import DataSummary, check_source, is_hub_name
 from forgelm.errors import ConfigError, DataError, OptionalDependencyError
+from forgelm.export import merge_issues
+from forgelm.trainer.algorithms import ALGORITHMS
+from forgelm.trainer.backend import asks_for_processes, capability_issues, distributed_issues
+from forgelm.trainer.planning import look_at_fit
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
@@ -20,6 +24,7 @@ __all__ = [
     "check_fit",
     "check_model_settings",
     "check_rows",
+    "find_issues",
     "require_train_extra",
 ]
 
@@ -27,26 +32,13 @@ logger = logging.getLogger(__name__)
 
 Issue = tuple[str, str]
 
-_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl")
+_PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "psutil")
 
 # Keys of the schema that this release cannot honour, and when they ask for something.
 _NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
-    ("training.trainer_type", lambda value: value != "sft"),
-    ("lora.method", lambda value: value == "pissa"),
-    ("lora.task_type", lambda value: value != "CAUSAL_LM"),
-    ("model.backend", lambda value: value != "transformers"),
-    ("model.moe", bool),
     ("model.multimodal.enabled", bool),
-    ("training.galore_enabled", bool),
-    ("training.rope_scaling", bool),
-    ("training.sliding_window_attention", bool),
-    ("training.oom_recovery", bool),
-    ("distributed.strategy", bool),
-    ("merge.enabled", bool),
     ("synthetic.enabled", bool),
     ("monitoring.enabled", bool),
-    ("evaluation.auto_revert", bool),
-    ("evaluation.require_human_approval", bool),
     ("evaluation.benchmark.enabled", bool),
     ("evaluation.safety.enabled", bool),
     ("evaluation.llm_judge.enabled", bool),
@@ -55,8 +47,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("retention.enforce", lambda value: value != "log_only"),
     ("pipeline", bool),
 )
-# Declarations: they change nothing in a run, and the documents they belong to come later.
-_DECLARATIONS = ("compliance", "risk_assessment", "retention", "data.governance")
 
 
 def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool) -> None:
@@ -66,24 +56,47 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
         ConfigError: Every problem found, each with its key and the next step.
         OptionalDependencyError: The `train` extra is not installed.
     """
-    issues = [*_unsupported(config), *_output_issues(config)]
-    if not has_model:
-        issues += _model_issues(config)
-    if not has_data:
-        issues += _data_issues(config)
+    issues = find_issues(config, has_model=has_model, has_data=has_data)
+    if not issues and not has_model:
+        for finding in look_at_fit(config).findings(config):
+            if finding.severity == "error":
+                issues.append((finding.path, finding.message))
+            elif finding.severity == "warning":
+                logger.warning("%s: %s", finding.path, finding.message)
     if issues:
         raise ConfigError(issues=issues)
     require_train_extra()
-    declared = [path for path in _DECLARATIONS if _value(config, path) is not None]
-    if declared:
-        logger.warning("recorded, but no document is written from it yet: %s", ", ".join(declared))
+
+
+def find_issues(config: ForgeConfig, *, has_model: bool, has_data: bool) -> list[Issue]:
+    """Return everything that is known to be wrong before anything is loaded: key and problem."""
+    issues = [*_unsupported(config), *_output_issues(config), *_gate_issues(config)]
+    issues += [*capability_issues(config, has_model=has_model), *distributed_issues(config)]
+    if not has_model:
+        issues += _model_issues(config.model.name_or_path)
+    elif config.training.oom_recovery:
+        problem = "needs to load the model again, and it was passed in; name it in model instead"
+        issues.append(("training.oom_recovery", problem))
+    if config.training.oom_recovery and asks_for_processes(config):
+        problem = "works in one process; with distributed.strategy, lower the batch size instead"
+        issues.append(("training.oom_recovery", problem))
+    if not has_data:
+        issues += _data_issues(config)
+    if config.merge is not None and config.merge.enabled:
+        final = Path(config.training.output_dir).expanduser() / config.training.final_model_dir
+        issues += merge_issues(config.merge, coming=final)
+    if config.training.grpo_reward_model is not None:
+        key = "training.grpo_reward_model"
+        issues += _model_issues(config.training.grpo_reward_model, key)
+    return issues
 
 
 def check_model_settings(config: ForgeConfig) -> None:
-    """Raise ConfigError when the blocks `model` and `lora` cannot be honoured."""
-    blocks = ("model.", "lora.")
-    issues = [issue for issue in _unsupported(config) if issue[0].startswith(blocks)]
-    issues += _model_issues(config)
+    """Raise ConfigError when the settings that load a model cannot be honoured."""
+    blocks = ("model.", "lora.", "training.rope_scaling", "training.sliding_window_attention")
+    found = [*_unsupported(config), *capability_issues(config)]
+    issues = [issue for issue in found if issue[0].startswith(blocks)]
+    issues += _model_issues(config.model.name_or_path)
     if issues:
         raise ConfigError(issues=issues)
 
@@ -142,6 +155,17 @@ def _unsupported(config: ForgeConfig) -> Iterator[Issue]:
             yield path, f"not supported by this release yet{shown}; leave it out"
 
 
+def _gate_issues(config: ForgeConfig) -> Iterator[Issue]:
+    algorithm = ALGORITHMS[config.training.trainer_type]
+    for name in ("max_acceptable_loss", "baseline_loss"):
+        if algorithm.judged_by != "eval_loss" and _value(config, f"evaluation.{name}") is not None:
+            yield (
+                f"evaluation.{name}",
+                f"{config.training.trainer_type} is judged by its {algorithm.judged_name}, not by "
+                "a loss; leave it out",
+            )
+
+
 def _output_issues(config: ForgeConfig) -> Iterator[Issue]:
     name = config.training.final_model_dir
     if Path(name).name != name or name in {".", ".."}:
@@ -154,14 +178,13 @@ def _output_issues(config: ForgeConfig) -> Iterator[Issue]:
         yield "training.output_dir", f"{existing} cannot be written; choose another or its rights"
 
 
-def _model_issues(config: ForgeConfig) -> Iterator[Issue]:
-    name = config.model.name_or_path
+def _model_issues(name: str, key: str = "model.name_or_path") -> Iterator[Issue]:
     try:
         problem = _problem_with_model(name, Path(name).expanduser())
     except (OSError, RuntimeError, ValueError) as error:  # too long, no rights, no such home
         problem = f"{name[:100]!r} cannot be read: {error}"
     if problem:
-        yield "model.name_or_path", problem
+        yield key, problem
 
 
 def _problem_with_model(name: str, path: Path) -> str | None:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forgelm.data import PreparedData, hub_session, prepare_splits
-from forgelm.errors import TrainingError
+from forgelm._core import quiet_bars
+from forgelm.data import hub_session
+from forgelm.errors import ForgeError, TrainingError
 from forgelm.results import TrainResult
-from forgelm.trainer._arguments import common_arguments
-from forgelm.trainer._artefacts import save_final_model, set_aside_earlier_run
-from forgelm.trainer._callbacks import StepWatcher
-from forgelm.trainer._checks import check_before_loading, check_fit, check_rows
-from forgelm.trainer._gates import judge_losses
-from forgelm.trainer._loop import LoopOutcome, build_trainer, run_loop
-from forgelm.trainer._model import load_model, load_tokenizer, quiet_bars
-from forgelm.trainer._precision import choose_precision
-from forgelm.trainer._progress import Listener
-from forgelm.trainer._record import RunRecord, public_reason
-from forgelm.trainer._resources import ResourceMeter
-from forgelm.trainer._stop import StopRequest, interrupt_requests_stop
-from forgelm.trainer._stream import Listeners, ProgressStream
+from forgelm.runs import Listener, RunDirectory, launch_run, new_run_id, resume_run
+from forgelm.trainer._checks import check_before_loading
+from forgelm.trainer._processes import follow_run, refuse_objects
+from forgelm.trainer._session import Given, Session
+from forgelm.trainer.algorithms import RewardFunction, as_reward_functions
+from forgelm.trainer.backend import Ranks, asks_for_processes
+from forgelm.trainer.loop import Listeners, StopRequest
+from forgelm.trainer.outcome import Gate, RunRecord, public_reason
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
@@ -46,7 +41,7 @@ class ForgeTrainer:
         config: The configuration.
         run_dir: The folder of the run, `training.output_dir`.
         run_id: Name of the run in its record, its metrics and its result. A second `train()` on
-            the same object is a new run with a new name.
+            the same object is a new run with a new name; a resumed run keeps its own.
 
     Example:
         ```python
@@ -63,6 +58,8 @@ class ForgeTrainer:
         model: Any = None,
         tokenizer: Any = None,
         dataset: Any = None,
+        gates: Sequence[Gate] = (),
+        reward_functions: RewardFunction | Sequence[RewardFunction] | None = None,
     ) -> None:
         """Remember what to train.
 
@@ -73,13 +70,19 @@ class ForgeTrainer:
             dataset: Rows to train on in place of the configured data: a sequence of dicts, a
                 `datasets.Dataset`, or a mapping of split names to such; also what
                 `prepare_dataset` returned.
+            gates: More gates: each is called with the trained model, the tokenizer, the config
+                and the run directory, and returns a `Verdict` and a dict of figures for the
+                result (`metrics`, `benchmark_scores`, ...). A gate that raises has failed.
+            reward_functions: What grpo rewards answers by, instead of the built-in rewards: one
+                function or several, each called with the keyword arguments that it names, out of
+                `prompts`, `completions`, `completion_ids` and the columns of the rows. It returns
+                a number for each completion.
         """
         self.config = config
         self.run_dir = Path(config.training.output_dir).expanduser()
-        self.run_id = _new_run_id()
-        self._model = model
-        self._tokenizer = tokenizer
-        self._dataset = dataset
+        self.run_id = new_run_id()
+        rewards = as_reward_functions(config, reward_functions)
+        self._given = Given(model, tokenizer, dataset, tuple(gates), rewards)
         self._listeners = Listeners()
         self._stop = StopRequest()
         self._ran = False
@@ -99,104 +102,126 @@ class ForgeTrainer:
         """Ask the run to stop at the end of its step and save; any thread may call this."""
         self._stop.ask(reason)
 
-    def train(self) -> TrainResult:
+    def train(self, *, resume: bool | str | os.PathLike[str] = False) -> TrainResult:
         """Train, evaluate, judge and save.
+
+        Args:
+            resume: True goes on with the run in `run_dir` from its newest valid checkpoint, and
+                begins where there is no run yet; a path goes on from that checkpoint.
 
         Returns:
             The result. `success` is False, with `error` saying why, when the run was stopped or a
             gate rejected the model.
 
         Raises:
-            ConfigError: The configuration cannot be honoured; every problem is listed.
+            ConfigError: The configuration cannot be honoured, or is not the one that the checkpoint
+                was trained with; every problem is listed.
             DataError: Rows cannot be used.
             OptionalDependencyError: The `train` extra is not installed.
-            TrainingError: Another training runs in this process, or the loop failed.
+            TrainingError: Another training runs in this process or folder, no checkpoint can be
+                resumed from, or the loop failed.
             RuntimeError: The device failed or ran out of memory.
             OSError: A file cannot be read or written.
         """
         with _only_training():
             self._begin()
-            check_before_loading(
-                self.config,
-                has_model=self._model is not None,
-                has_data=self._dataset is not None,
-            )
-            record = RunRecord(self.config, self.run_dir, self.run_id)
-            with record.failures(), hub_session(self.config), quiet_bars():
-                return self._run(record)
+            self._check()
+            ranks = Ranks.here()
+            if asks_for_processes(self.config) and not ranks.launched:
+                return self._train_elsewhere(resume)
+            directory = RunDirectory(self.run_dir)
+            resume_from = self._claim(directory, resume) if ranks.is_first else None
+            return self._train_here(directory, ranks, resume_from)
 
     def _begin(self) -> None:
         if self._ran:
-            self.run_id = _new_run_id()
+            self.run_id = new_run_id()
             self._stop = StopRequest()
         self._ran = True
 
-    def _run(self, record: RunRecord) -> TrainResult:
-        config = self.config
-        record.initialized()
-        precision = choose_precision(config)
-        tokenizer = self._tokenizer if self._tokenizer is not None else load_tokenizer(config)
-        data = _prepared(config, tokenizer, self._dataset)
-        check_rows(data.summary)
-        arguments = common_arguments(
-            config, precision, self.run_dir, evaluates="validation" in data.splits
+    def _check(self) -> None:
+        check_before_loading(
+            self.config,
+            has_model=self._given.model is not None,
+            has_data=self._given.dataset is not None,
         )
-        model = self._model if self._model is not None else load_model(config, precision)
-        check_fit(model, tokenizer, data.summary.longest_tokens)
-        trainer = build_trainer(config, model, tokenizer, data.splits, arguments)
-        record.started(data.summary, precision)
-        meter = ResourceMeter(precision)
-        set_aside_earlier_run(self.run_dir)
-        stream = ProgressStream(self.run_dir, self.run_id, self._listeners)
+
+    def _claim(self, directory: RunDirectory, resume: bool | str | os.PathLike[str]) -> Path | None:
+        """Make the folder ours, for a new run or the one that goes on; return from where."""
+        if not resume:
+            directory.begin(self.config, self.run_id)
+            return None
+        folder = self.run_dir.absolute()
+        place = folder if resume is True else Path(resume).expanduser().absolute()
+        if place == folder and not directory.has_run:
+            logger.warning("there is no run in %s yet: training begins at the first step", folder)
+            directory.begin(self.config, self.run_id)
+            return None
+        if folder in (place, place.parent):
+            self.run_id = directory.go_on(self.config)
+        else:
+            directory.begin(self.config, self.run_id)
+        return place
+
+    def _train_launched(self, directory: RunDirectory, run_id: str, *, resume: bool) -> TrainResult:
+        """Train in a process that `launch_run` started, in the folder it prepared."""
+        self.run_id = run_id
+        ranks = Ranks.here()
+        with _only_training():
+            if ranks.is_first:
+                directory.hand_over()
+            return self._train_here(
+                directory, ranks, self.run_dir.absolute() if resume else None, check=True
+            )
+
+    def _train_here(
+        self,
+        directory: RunDirectory,
+        ranks: Ranks,
+        resume_from: Path | None,
+        *,
+        check: bool = False,
+    ) -> TrainResult:
+        """Train in this process and write down how it ended."""
         try:
-            watcher = StepWatcher(stream, self._stop)
-            with interrupt_requests_stop(self._stop):
-                outcome = run_loop(trainer, watcher)
-                result = self._concluded(record, outcome, watcher, tokenizer)
-            _add_usage(result, meter.usage(config))
-            record.completed(result)
-            stream.emit("train_end", metrics=result.metrics, message=result.error)
+            if check:
+                self._check()
+            if ranks.is_first:
+                self._stop.run_dir = self.run_dir
+            record = RunRecord(self.config, self.run_dir, self.run_id, silent=not ranks.is_first)
+            with record.failures(), hub_session(self.config), quiet_bars():
+                result = Session(
+                    config=self.config,
+                    run_dir=self.run_dir,
+                    run_id=self.run_id,
+                    given=self._given,
+                    record=record,
+                    listeners=self._listeners,
+                    stop=self._stop,
+                    ranks=ranks,
+                    directory=directory if ranks.is_first else None,
+                    resume_from=resume_from,
+                ).run()
         except BaseException as error:
-            with suppress(OSError):  # a full disk: the error under way says more
-                stream.emit("failed", message=public_reason(error))
+            if ranks.is_first:
+                with suppress(OSError):  # a full disk: the error under way says more
+                    directory.failed(error, _told(error))
             raise
-        finally:
-            stream.close()
+        if ranks.is_first:
+            directory.ended(result)
         return result
 
-    def _concluded(
-        self, record: RunRecord, outcome: LoopOutcome, watcher: StepWatcher, tokenizer: Any
-    ) -> TrainResult:
-        result = TrainResult(
-            success=False,
-            metrics=outcome.metrics,
-            run_id=self.run_id,
-            config_hash=self.config.config_hash(),
-            last_checkpoint=str(watcher.checkpoint) if watcher.checkpoint else None,
-            run_dir=os.path.expanduser(self.config.training.output_dir),  # as it was written
-        )
-        if watcher.stopped_at is not None:
-            result.stopped = True
-            result.error = f"stopped after step {watcher.stopped_at}: {self._stop.reason}"
-            record.stopped(watcher.stopped_at, result)
-            return result
-        result.verdicts = judge_losses(self.config.evaluation, outcome.metrics, watcher.broken)
-        record.judged(result)
-        failed = [verdict.reason for verdict in result.verdicts if verdict.status == "failed"]
-        if failed:
-            result.error = "; ".join(reason or "a gate failed" for reason in failed)
-            return result
-        final = save_final_model(
-            outcome.model,
-            tokenizer,
-            run_dir=self.run_dir,
-            name=self.config.training.final_model_dir,
-            run_id=self.run_id,
-            merge=self.config.training.merge_adapters,
-        )
-        result.success = True
-        result.final_model_path = str(final)
-        return result
+    def _train_elsewhere(self, resume: bool | str | os.PathLike[str]) -> TrainResult:
+        """Train in as many processes as the configuration says, and tell what they tell."""
+        refuse_objects(self._given)
+        if resume and resume is not True:
+            raise TrainingError(
+                "a training in several processes is resumed with resume=True, from its own folder."
+            )
+        going_on = resume and RunDirectory(self.run_dir).has_run
+        run = resume_run(self.run_dir, self.config) if going_on else launch_run(self.config)
+        self.run_id = run.status().run_id
+        return follow_run(run, self._listeners, self._stop)
 
 
 @contextmanager
@@ -212,22 +237,6 @@ def _only_training() -> Iterator[None]:
         _TRAINING.release()
 
 
-def _prepared(config: ForgeConfig, tokenizer: Any, dataset: Any) -> PreparedData:
-    if dataset is None:
-        return prepare_splits(config, tokenizer)
-    splits = dataset if isinstance(dataset, Mapping) else {"train": dataset}
-    return prepare_splits(config, tokenizer, rows=splits)
-
-
-def _new_run_id() -> str:
-    return f"fg-{secrets.token_hex(6)}"
-
-
-def _add_usage(result: TrainResult, usage: dict[str, Any]) -> None:
-    result.resource_usage = usage
-    result.estimated_cost_usd = usage["estimated_cost_usd"]
-    result.metrics |= {
-        f"resource/{name}": float(value)
-        for name, value in usage.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+def _told(error: BaseException) -> str:
+    """Say what failed to whoever looks into the run directory; no text of data or of libraries."""
+    return str(error) if isinstance(error, ForgeError) else public_reason(error)

@@ -48,9 +48,14 @@ def _write_config(**changes: str) -> str:
 
 
 def _files() -> set[str]:
-    """List all files but the record: a run that failed is on record as one."""
-    paths = (path for path in Path().rglob("*") if path.is_file())
-    return {str(path) for path in paths if not path.name.startswith("audit_log.jsonl")}
+    """List all files but the record: a run that failed is on record as one, and listed as one."""
+    record = {"run.json", "status.json", "exit.json"}
+    paths = (path for path in Path().rglob("*") if path.is_file() and path.name not in record)
+    return {
+        str(path)
+        for path in paths
+        if not path.name.startswith("audit_log.jsonl") and "earlier" not in path.parts
+    }
 
 
 def _refused(

@@ -1,4 +1,4 @@
-"""`forgelm generate` and `forgelm checkpoints`: the same functions, with an exit code."""
+"""`forgelm generate` and `forgelm manage-checkpoints`: the same functions, with an exit code."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_checkpoints_tells_before_it_does(
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / "trainer_state.json").write_text("{}", encoding="utf-8")
-    assert run(["checkpoints", str(tmp_path), "--action", "keep-last=1", "--dry-run"]) == 0
+    assert run(["manage-checkpoints", str(tmp_path), "--action", "keep-last=1", "--dry-run"]) == 0
     assert "keep-last=1 would be done" in capsys.readouterr().out
-    arguments = ["checkpoints", str(tmp_path), "--action", "keep-last=1"]
+    arguments = ["manage-checkpoints", str(tmp_path), "--action", "keep-last=1"]
     assert run([*arguments, "--output-format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["deleted"] == ["checkpoint-5"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10"]
-    assert run(["checkpoints", str(tmp_path), "--action", "purge"]) == 1
+    assert run(["manage-checkpoints", str(tmp_path), "--action", "purge"]) == 1
     assert "keep-last=N" in capsys.readouterr().err

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from forgelm.errors import TrainingError
-from forgelm.trainer._algorithms import ALGORITHMS
-from forgelm.trainer._arguments import build_arguments, common_arguments
-from forgelm.trainer._precision import Precision
+from forgelm.trainer.algorithms import ALGORITHMS, build_arguments, common_arguments
+from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker
@@ -34,6 +34,41 @@ def test_every_argument_of_every_algorithm_exists_in_the_installed_release(
     assert built.logging_nan_inf_filter is False
     assert built.use_cpu is True
     assert (built.bf16, built.fp16) == (False, False)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_trainer_of_the_installed_release_takes_what_it_is_built_with(name: str) -> None:
+    trainer_class, _ = ALGORITHMS[name].classes()
+    used = {"model", "args", "train_dataset", "eval_dataset", "processing_class"}
+    used |= {"peft_config", "callbacks"} | ({"reward_funcs"} if name == "grpo" else set())
+    used |= {"ref_model"} if ALGORITHMS[name].keeps_reference else set()
+    assert used - set(inspect.signature(trainer_class.__init__).parameters) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sft", {"packing_strategy": "bfd", "max_length": None}),
+        ("dpo", {"beta": 0.3, "max_length": 128, "loss_type": ["sigmoid"]}),
+        ("kto", {"beta": 0.4, "max_length": 128, "train_sampling_strategy": "sequential"}),
+        ("orpo", {"beta": 0.5, "max_length": 128}),
+        ("simpo", {"beta": 2.5, "simpo_gamma": 0.7, "loss_type": "simpo", "cpo_alpha": 0.0}),
+        ("grpo", {"num_generations": 4, "per_device_eval_batch_size": 8, "shuffle_dataset": True}),
+    ],
+)
+def test_the_keys_of_an_algorithm_reach_its_arguments(
+    name: str, expected: dict[str, object], make_config: ConfigMaker, tmp_path: Path
+) -> None:
+    betas = {"dpo_beta": 0.3, "kto_beta": 0.4, "orpo_beta": 0.5, "simpo_beta": 2.5}
+    keys = betas | {"simpo_gamma": 0.7, "trainer_type": name, "per_device_train_batch_size": 6}
+    config = make_config(tmp_path, training=keys)
+    wanted = common_arguments(config, CPU, tmp_path, evaluates=True)
+    built = build_arguments(
+        ALGORITHMS[name].classes()[1], wanted | ALGORITHMS[name].arguments(config)
+    )
+    assert {key: getattr(built, key) for key in expected} == expected
+    judged = ("eval_reward", True) if name == "grpo" else ("eval_loss", False)
+    assert (built.metric_for_best_model, built.greater_is_better) == judged
 
 
 def test_an_argument_that_vanished_is_named() -> None:

@@ -30,7 +30,8 @@ def test_the_loss_falls_and_the_result_says_so(trained: TrainedRun) -> None:
     assert result.config_hash == trained.config.config_hash()
     assert [(verdict.gate, verdict.status) for verdict in result.verdicts] == [
         ("finite", "passed"),
-        ("loss", "passed"),
+        ("improvement", "passed"),
+        ("reload", "passed"),
     ]
 
 
@@ -67,6 +68,10 @@ def test_the_record_verifies_and_tells_the_run_in_order(trained: TrainedRun) -> 
         "pipeline.initialized",
         "training.started",
         "evaluation.loss_gate_completed",
+        "evaluation.gate_completed",
+        "compliance.governance_exported",
+        "model.integrity_verified",
+        "compliance.artifacts_exported",
         "pipeline.completed",
     ]
     assert {entry["run_id"] for entry in entries} == {trained.result.run_id}
@@ -74,8 +79,9 @@ def test_the_record_verifies_and_tells_the_run_in_order(trained: TrainedRun) -> 
     assert entries[1]["split_rows"] == {"train": 54, "validation": 6}
     assert entries[2]["passed"] is True
     assert entries[2]["baseline_loss"] == trained.result.metrics["baseline_eval_loss"]
-    assert entries[3]["success"] is True
-    assert entries[3]["metrics_summary"]["eval_loss"] == trained.result.metrics["eval_loss"]
+    assert (entries[3]["gate"], entries[3]["passed"]) == ("reload", True)
+    assert entries[-1]["success"] is True
+    assert entries[-1]["metrics_summary"]["eval_loss"] == trained.result.metrics["eval_loss"]
 
 
 def test_listeners_and_the_metrics_file_tell_the_same_story(trained: TrainedRun) -> None:

@@ -1,4 +1,4 @@
-"""`forgelm checkpoints DIR`."""
+"""`forgelm manage-checkpoints DIR`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from forgelm.cli._output import ForgeCommand, Presentation
 if TYPE_CHECKING:
     from forgelm.checkpoints import CheckpointSummary
 
-__all__ = ["checkpoints"]
+__all__ = ["manage_checkpoints"]
 
 
 def _present(summary: CheckpointSummary) -> Presentation:
@@ -29,7 +29,7 @@ def _present(summary: CheckpointSummary) -> Presentation:
     return Presentation("\n".join(lines), dataclasses.asdict(summary))
 
 
-@click.command(cls=ForgeCommand, present=_present)
+@click.command(name="manage-checkpoints", cls=ForgeCommand, present=_present)
 @click.argument("folder", metavar="DIR")
 @click.option(
     "--action",
@@ -38,8 +38,8 @@ def _present(summary: CheckpointSummary) -> Presentation:
     help="keep, delete, compress, keep-best or keep-last=N.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-def checkpoints(folder: str, action: str, dry_run: bool) -> CheckpointSummary:
+def manage_checkpoints(folder: str, action: str, dry_run: bool) -> CheckpointSummary:
     """Keep, pack or delete the checkpoints in the run directory DIR; nothing else is touched."""
-    from forgelm.checkpoints import manage_checkpoints
+    from forgelm.checkpoints import manage_checkpoints as manage
 
-    return manage_checkpoints(folder, action, dry_run=dry_run)
+    return manage(folder, action, dry_run=dry_run)

@@ -9,31 +9,69 @@ import click
 
 from forgelm.cli._exit_codes import exit_code_of_training
 from forgelm.cli._output import ForgeCommand, Presentation, shown
+from forgelm.cli.commands.dry_run import DRY_RUN_ROWS, present_preflight
 
 if TYPE_CHECKING:
     from forgelm.results import TrainResult
+    from forgelm.runs import Run
+    from forgelm.trainer import PreflightReport
 
-__all__ = ["train", "training_document", "training_lines"]
+__all__ = ["present_launched", "present_training", "train", "training_document", "training_lines"]
 
 
-def _present(result: TrainResult) -> Presentation:
+def present_training(result: TrainResult) -> Presentation:
+    """Say what became of a training in this process."""
     lines = training_lines(result)
     if result.output_dir is not None:
         lines += ["", f"Next: forgelm verify-audit {shown(result.output_dir)}"]
     return Presentation("\n".join(lines), training_document(result), exit_code_of_training(result))
 
 
+def present_launched(run: Run) -> Presentation:
+    """Say that a run goes on by itself, and how to follow it."""
+    status, folder = run.status(), shown(run.run_dir)
+    lines = [
+        f"Run {status.run_id} goes on in process {status.pid}, also when this terminal closes.",
+        f"  look    forgelm runs status {folder}",
+        f"  wait    forgelm runs wait {folder}",
+        f"  stop    forgelm runs stop {folder}",
+    ]
+    return Presentation("\n".join(lines), status.to_dict())
+
+
+def _present(outcome: TrainResult | Run | PreflightReport) -> Presentation:
+    from forgelm.results import TrainResult
+    from forgelm.trainer import PreflightReport
+
+    if isinstance(outcome, TrainResult):
+        return present_training(outcome)
+    if isinstance(outcome, PreflightReport):
+        return present_preflight(outcome)
+    return present_launched(outcome)
+
+
 @click.command(cls=ForgeCommand, present=_present)
 @click.argument("config")
-def train(config: str) -> TrainResult:
+@click.option("--detach", is_flag=True, help="Start it and return; see forgelm runs.")
+@click.option("--resume", is_flag=True, help="Go on from the newest valid checkpoint.")
+@click.option("--dry-run", is_flag=True, help="Say every problem at once, and train nothing.")
+def train(
+    config: str, detach: bool, resume: bool, dry_run: bool
+) -> TrainResult | Run | PreflightReport:
     """Fine-tune a model as the YAML file CONFIG says.
 
     Ctrl-C stops at the end of the step and keeps what was learned as a checkpoint.
     """
     from forgelm.config import load_config
-    from forgelm.trainer import ForgeTrainer
+    from forgelm.runs import launch_run, resume_run
+    from forgelm.trainer import ForgeTrainer, preflight
 
-    return ForgeTrainer(load_config(config)).train()
+    if dry_run:
+        return preflight(config, rows=DRY_RUN_ROWS)
+    checked = load_config(config)
+    if not detach:
+        return ForgeTrainer(checked).train(resume=resume)
+    return resume_run(checked.training.output_dir, checked) if resume else launch_run(checked)
 
 
 def training_document(result: TrainResult) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""Running one algorithm's Trainer over prepared data."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forgelm._core import require
+from forgelm.trainer.algorithms import ALGORITHMS, RewardPlan, build_arguments, check_kept
+from forgelm.trainer.loop._callbacks import StepWatcher, StoppedEarlyError, trainer_callback
+from forgelm.trainer.model import lora_config
+
+if TYPE_CHECKING:
+    from forgelm.config import ForgeConfig
+
+__all__ = ["LoopOutcome", "build_trainer", "run_loop"]
+
+
+@dataclass(frozen=True)
+class LoopOutcome:
+    """What came out of the loop.
+
+    Attributes:
+        model: The trained model: the best checkpoint's weights where there was evaluation.
+        metrics: The Trainer's figures, `eval_loss` of `model` and `baseline_eval_loss`.
+    """
+
+    model: Any
+    metrics: dict[str, float]
+
+
+def build_trainer(
+    config: ForgeConfig,
+    model: Any,
+    tokenizer: Any,
+    splits: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    rewards: RewardPlan | None = None,
+) -> Any:
+    """Return the algorithm's Trainer, quiet, with early stopping where it can evaluate.
+
+    Args:
+        config: The configuration.
+        model: The base model, or one with an adapter already.
+        tokenizer: Its tokenizer.
+        splits: `train`, and `validation` to evaluate on.
+        arguments: What `common_arguments` returned.
+        rewards: What answers are rewarded by, for an algorithm that learns from rewards.
+    """
+    transformers = require("transformers", extra="train", feature="Training")
+    peft = require("peft", extra="train", feature="Training")
+    algorithm = ALGORITHMS[config.training.trainer_type]
+    trainer_class, config_class = algorithm.classes()
+    callbacks = []
+    if "validation" in splits:
+        patience = config.training.early_stopping_patience
+        callbacks.append(transformers.EarlyStoppingCallback(early_stopping_patience=patience))
+    wanted = {**arguments, **algorithm.arguments(config)}
+    options: dict[str, Any] = {}
+    if rewards is not None:
+        options["reward_funcs"] = list(rewards.functions)
+        wanted["reward_weights"] = list(rewards.weights)
+    has_adapter = isinstance(model, peft.PeftModel)
+    adapter = None if has_adapter else lora_config(config, model)
+    if algorithm.keeps_reference and adapter is None and not has_adapter:
+        # TRL would load it anew by its name: not this revision, and not these weights.
+        options["ref_model"] = copy.deepcopy(model)
+    trainer = trainer_class(
+        model=model,
+        args=build_arguments(config_class, wanted),
+        train_dataset=splits["train"],
+        eval_dataset=splits.get("validation"),
+        processing_class=tokenizer,
+        peft_config=adapter,
+        callbacks=callbacks,
+        **options,
+    )
+    check_kept(trainer, splits)
+    trainer.remove_callback(transformers.PrinterCallback)
+    # TRL would write a README.md of its own into the output directory at every checkpoint.
+    trainer.create_model_card = _no_model_card
+    return trainer
+
+
+def run_loop(trainer: Any, watcher: StepWatcher, *, resume_from: Path | None = None) -> LoopOutcome:
+    """Train until the end, a stop request or a loss that is no number.
+
+    Args:
+        trainer: What `build_trainer` returned.
+        watcher: Sees every step.
+        resume_from: A checkpoint to go on from.
+
+    Raises:
+        RuntimeError: The device ran out of memory, or the loop failed otherwise.
+    """
+    trainer.add_callback(trainer_callback(watcher))
+    if resume_from is not None:
+        trainer.args.eval_on_start = False  # the checkpoint knows that evaluation
+        trainer.args.restore_callback_states_from_checkpoint = True  # early stopping's patience
+    notes = require("transformers", extra="train", feature="Training").utils.logging
+    verbosity = notes.get_verbosity()
+    notes.set_verbosity_error()
+    try:
+        figures: dict[str, Any] = trainer.train(
+            resume_from_checkpoint=str(resume_from) if resume_from else None
+        ).metrics
+    except StoppedEarlyError:
+        figures = {}
+    finally:
+        notes.set_verbosity(verbosity)
+        watcher.close()
+    metrics = {
+        name: float(value) for name, value in figures.items() if isinstance(value, int | float)
+    }
+    metrics |= _evaluation_of(trainer, watcher)
+    return LoopOutcome(trainer.accelerator.unwrap_model(trainer.model), metrics)
+
+
+def _evaluation_of(trainer: Any, watcher: StepWatcher) -> dict[str, float]:
+    """Return the evaluation of the weights that were kept, and the baseline they are judged by."""
+    by_step = dict(watcher.evaluations)
+    found: dict[str, float] = {}
+    untrained = by_step.pop(0, {})
+    judged_by = str(trainer.args.metric_for_best_model or "eval_loss")
+    if judged_by in untrained:
+        found[f"baseline_{judged_by}"] = untrained[judged_by]
+    if by_step:
+        best = Path(trainer.state.best_model_checkpoint or "").name.rpartition("-")[2]
+        kept = int(best) if best.isdigit() and int(best) in by_step else max(by_step)
+        found |= by_step[kept]
+    return found
+
+
+def _no_model_card(*_: Any, **__: Any) -> None:
+    """Stand in for `create_model_card`."""
