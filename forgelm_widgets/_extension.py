@@ -20,7 +20,7 @@ def _show(name: str, result: Any) -> dict[str, Any]:
 
 # Where IPython finds the class, written out so that it need not be imported to register it.
 _PRINTERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "forgelm.compliance._results.VerifyResult": partial(_show, "VerifyResult"),
+    "forgelm.compliance.audit_log._results.VerifyResult": partial(_show, "VerifyResult"),
     "forgelm.config._root.ForgeConfig": partial(_show, "ForgeConfig"),
     "forgelm.data_audit.report._types.AuditReport": partial(_show, "AuditReport"),
     "forgelm.quickstart._quickstart.QuickstartResult": partial(_show, "QuickstartResult"),

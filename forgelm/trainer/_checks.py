@@ -47,8 +47,6 @@ _NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("retention.enforce", lambda value: value != "log_only"),
     ("pipeline", bool),
 )
-# Declarations: they change nothing in a run, and the documents they belong to come later.
-_DECLARATIONS = ("compliance", "risk_assessment", "retention", "data.governance")
 
 
 def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool) -> None:
@@ -70,9 +68,6 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
                 logger.warning("%s: %s", finding.path, finding.message)
     if issues:
         raise ConfigError(issues=issues)
-    declared = [path for path in _DECLARATIONS if _value(config, path) is not None]
-    if declared:
-        logger.warning("recorded, but no document is written from it yet: %s", ", ".join(declared))
 
 
 def find_issues(config: ForgeConfig, *, has_model: bool, has_data: bool) -> list[Issue]:

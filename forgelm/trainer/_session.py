@@ -64,6 +64,7 @@ from forgelm.trainer.outcome import (
     judge_model,
     place_model,
     public_reason,
+    write_evidence,
 )
 
 if TYPE_CHECKING:
@@ -159,6 +160,15 @@ class Session:
                 rows = len(data.splits.get("validation", ()))
                 result = self._concluded(outcome, watcher, tokenizer, precision, rows)
             _add_usage(result, meter.usage(config, tokens=watcher.tokens or None))
+            write_evidence(
+                config,
+                record,
+                self.run_dir,
+                result,
+                data.summary,
+                has_model=given.model is not None,
+                has_data=given.dataset is not None,
+            )
             record.completed(result)
             stream.emit("train_end", metrics=result.metrics, message=result.error)
         except BaseException as error:

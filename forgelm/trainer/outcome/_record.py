@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,17 @@ class RunRecord:
         run_dir: The folder of the run.
         run_id: Its name.
         silent: This is one of several processes, and another one keeps the log.
+
+    Attributes:
+        run_id: The run's name.
+        started_at: When this process began with it, UTC.
     """
 
     def __init__(
         self, config: ForgeConfig, run_dir: Path, run_id: str, *, silent: bool = False
     ) -> None:
+        self.run_id = run_id
+        self.started_at = datetime.now(UTC)
         self._config = config
         self._run_dir = run_dir
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
@@ -168,6 +175,10 @@ class RunRecord:
             new_grad_accum=new.accumulation,
             checkpoint=str(checkpoint) if checkpoint else None,
         )
+
+    def wrote(self, event: str, **fields: object) -> None:
+        """Record documents that were written, or that could not be."""
+        self._log.log_event(event, **fields)
 
     def completed(self, result: TrainResult) -> None:
         """Record the end of a run that has a result, good or bad."""
