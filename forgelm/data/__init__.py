@@ -2,6 +2,7 @@
 
 from forgelm.data._formats import DataFormat, detect_format
 from forgelm.data._hub import hub_offline, hub_session, hub_token, is_hub_name
+from forgelm.data._judged import one_sided
 from forgelm.data._load import check_source
 from forgelm.data._mix import hold_out_count
 from forgelm.data._normalise import clean_text
@@ -25,6 +26,7 @@ __all__ = [
     "hub_session",
     "hub_token",
     "is_hub_name",
+    "one_sided",
     "prepare_dataset",
     "prepare_splits",
     "sample_sources",

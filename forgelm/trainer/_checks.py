@@ -52,7 +52,10 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
         OptionalDependencyError: The `train` extra is not installed.
     """
     issues = find_issues(config, has_model=has_model, has_data=has_data)
-    if not issues and not has_model:
+    if issues:
+        raise ConfigError(issues=issues)
+    require_train_extra()
+    if not has_model:
         for finding in look_at_fit(config).findings(config):
             if finding.severity == "error":
                 issues.append((finding.path, finding.message))
@@ -60,7 +63,6 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
                 logger.warning("%s: %s", finding.path, finding.message)
     if issues:
         raise ConfigError(issues=issues)
-    require_train_extra()
 
 
 def find_issues(config: ForgeConfig, *, has_model: bool, has_data: bool) -> list[Issue]:
