@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import ConfigMaker
 
 from forgelm import ConfigError, ForgeTrainer, verify_audit_log
+
+if TYPE_CHECKING:
+    from conftest import ConfigMaker
 
 TASK = """
 task: letters
