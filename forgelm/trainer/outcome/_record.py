@@ -41,6 +41,7 @@ class RunRecord:
 
     Attributes:
         run_id: The run's name.
+        is_silent: Another process keeps the log.
         started_at: When this process began with it, UTC.
     """
 
@@ -48,6 +49,7 @@ class RunRecord:
         self, config: ForgeConfig, run_dir: Path, run_id: str, *, silent: bool = False
     ) -> None:
         self.run_id = run_id
+        self.is_silent = silent
         self.started_at = datetime.now(UTC)
         self._config = config
         self._run_dir = run_dir
