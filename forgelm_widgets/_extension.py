@@ -21,10 +21,10 @@ def _show(name: str, result: Any) -> dict[str, Any]:
 
 # Where IPython finds the class, written out so that it need not be imported to register it.
 _CLASSES = (
-    "forgelm.compliance._artefact_results.VerifyAnnexIVResult",
-    "forgelm.compliance._artefact_results.VerifyGgufResult",
-    "forgelm.compliance._artefact_results.VerifyIntegrityResult",
-    "forgelm.compliance._results.VerifyResult",
+    "forgelm.compliance.artefacts._artefact_results.VerifyAnnexIVResult",
+    "forgelm.compliance.artefacts._artefact_results.VerifyGgufResult",
+    "forgelm.compliance.artefacts._artefact_results.VerifyIntegrityResult",
+    "forgelm.compliance.audit_log._results.VerifyResult",
     "forgelm.config._root.ForgeConfig",
     "forgelm.data_audit.copies._deduplicate.DedupSummary",
     "forgelm.data_audit.copies._mask.MaskSummary",

@@ -11,18 +11,25 @@ import click
 
 from forgelm.cli._logging import _setup_logging
 from forgelm.cli._output import Session, present_error, shared_options, write
+from forgelm.cli.commands.approvals import approvals, approve, reject
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.audit_diff import audit_diff
+from forgelm.cli.commands.checkpoint import checkpoint
+from forgelm.cli.commands.checkpoints import manage_checkpoints
 from forgelm.cli.commands.dedup import dedup
 from forgelm.cli.commands.doctor import doctor
+from forgelm.cli.commands.evaluate import evaluate
+from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.export import export, merge, merge_adapter
 from forgelm.cli.commands.findings import findings
+from forgelm.cli.commands.generate import generate
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
 from forgelm.cli.commands.runs import runs
 from forgelm.cli.commands.split import split
 from forgelm.cli.commands.train import train
 from forgelm.cli.commands.verify import verify_audit
+from forgelm.cli.commands.verify_artefacts import verify_annex_iv, verify_gguf, verify_integrity
 
 __all__ = ["cli", "run"]
 
@@ -37,7 +44,9 @@ _EPILOG = (
     epilog=_EPILOG,
     commands=[
         quickstart,
+        generate,
         train,
+        evaluate,
         runs,
         export,
         merge,
@@ -48,7 +57,17 @@ _EPILOG = (
         dedup,
         split,
         audit_diff,
+        approve,
+        reject,
+        approvals,
+        evidence,
+        verify,
         verify_audit,
+        verify_annex_iv,
+        verify_integrity,
+        verify_gguf,
+        checkpoint,
+        manage_checkpoints,
         doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

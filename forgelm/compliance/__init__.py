@@ -1,8 +1,104 @@
 """The tamper-evident record of a run, and the proof that nobody altered it."""
 
-from forgelm.compliance._log import AuditLogger
-from forgelm.compliance._operator import resolve_operator
-from forgelm.compliance._results import VerifyResult
 from forgelm.compliance._verify_log import verify_audit_log
+from forgelm.compliance.approvals import (
+    ApprovalResult,
+    PendingApproval,
+    approve_model,
+    list_approvals,
+    reject_model,
+)
+from forgelm.compliance.artefacts import (
+    VerifyAnnexIVResult,
+    VerifyGgufResult,
+    VerifyIntegrityResult,
+    sign_model,
+    verify_annex_iv_artifact,
+    verify_gguf,
+    verify_integrity,
+    verify_model_signature,
+)
+from forgelm.compliance.audit_log import (
+    AuditLogger,
+    LogHead,
+    Personal,
+    VerifyResult,
+    resolve_operator,
+)
+from forgelm.compliance.bundle import (
+    EvidenceBundle,
+    EvidencePart,
+    EvidenceVerdict,
+    build_evidence_bundle,
+    verify_evidence,
+)
+from forgelm.compliance.checkpoints import Checkpoint, read_checkpoints
+from forgelm.compliance.documents import (
+    ComplianceExport,
+    RunFacts,
+    export_compliance_documents,
+    export_data_governance,
+    export_model_documents,
+)
+from forgelm.compliance.signing import (
+    ConsistencyProof,
+    InclusionProof,
+    ProofResult,
+    TimestampResult,
+    anchor_checkpoint,
+    consistency_proof,
+    create_signing_key,
+    inclusion_proof,
+    sign_checkpoint,
+    timestamp_checkpoint,
+    verify_consistency,
+    verify_inclusion,
+    verify_timestamp,
+)
 
-__all__ = ["AuditLogger", "VerifyResult", "resolve_operator", "verify_audit_log"]
+__all__ = [
+    "ApprovalResult",
+    "AuditLogger",
+    "Checkpoint",
+    "ComplianceExport",
+    "ConsistencyProof",
+    "EvidenceBundle",
+    "EvidencePart",
+    "EvidenceVerdict",
+    "InclusionProof",
+    "LogHead",
+    "PendingApproval",
+    "Personal",
+    "ProofResult",
+    "RunFacts",
+    "TimestampResult",
+    "VerifyAnnexIVResult",
+    "VerifyGgufResult",
+    "VerifyIntegrityResult",
+    "VerifyResult",
+    "anchor_checkpoint",
+    "approve_model",
+    "build_evidence_bundle",
+    "consistency_proof",
+    "create_signing_key",
+    "export_compliance_documents",
+    "export_data_governance",
+    "export_model_documents",
+    "inclusion_proof",
+    "list_approvals",
+    "read_checkpoints",
+    "reject_model",
+    "resolve_operator",
+    "sign_checkpoint",
+    "sign_model",
+    "timestamp_checkpoint",
+    "verify_annex_iv_artifact",
+    "verify_audit_log",
+    "verify_consistency",
+    "verify_evidence",
+    "verify_gguf",
+    "verify_inclusion",
+    "verify_integrity",
+    "verify_model_signature",
+    "verify_timestamp",
+]

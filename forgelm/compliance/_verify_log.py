@@ -1,220 +1,302 @@
-"""Walking a log from its first byte to its last, in constant memory."""
+"""Saying whether a log is whole and unaltered, over all the files it was rotated into."""
 
 from __future__ import annotations
 
-import errno
-import io
+import dataclasses
+import hashlib
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from forgelm.compliance._chain import SECRET_VARIABLE, ChainWalker
-from forgelm.compliance._entry import BLANK, INCOMPLETE, MAX_LINE_BYTES
-from forgelm.compliance._files import open_regular, read_at
-from forgelm.compliance._head import SLOT_BYTES, Head, HeadError, head_path, parse_head
-from forgelm.compliance._lock import file_lock
-from forgelm.compliance._results import VerifyResult
-from forgelm.compliance._sidecar import ManifestError, manifest_path, read_manifest
+from forgelm.compliance.audit_log import (
+    SECRET_VARIABLE,
+    Expected,
+    KeyRing,
+    Link,
+    LogHead,
+    Verification,
+    VerifyResult,
+    Walk,
+    change_since,
+    invalid,
+    link_of,
+    open_regular,
+    pinned_elsewhere,
+    read_at,
+    read_expected,
+)
+from forgelm.compliance.checkpoints import (
+    CheckpointScan,
+    CheckpointSource,
+    KeySource,
+    find_signed,
+    newest_head,
+    scan_for,
+)
 
-__all__ = ["verify_audit_log"]
+__all__ = ["verify_audit_log", "verify_lines"]
 
-_LOCK_WAIT_S = 2.0
-_BUFFER_BYTES = 1024 * 1024
+_MAX_PARTS = 10_000
 
 
 def verify_audit_log(
-    path: str | os.PathLike[str], *, hmac_secret: str | None = None, require_hmac: bool = False
+    path: str | os.PathLike[str],
+    *,
+    hmac_secret: str | None = None,
+    require_hmac: bool = False,
+    hmac_keys: Mapping[str, str] | None = None,
+    expected_head: Expected | None = None,
+    only_new_lines: bool = False,
+    public_key: KeySource | None = None,
+    checkpoint: CheckpointSource | None = None,
 ) -> VerifyResult:
     """Say whether a log is whole and unaltered, and if not, what is wrong and where.
 
+    A log that was rotated is followed through its earlier files, which must lie beside it.
+
     Args:
-        path: The log file. The manifest and head file beside it are read when they are there.
+        path: The log file. The files beside it are read when they are there.
         hmac_secret: The secret the tags were made with; `FORGELM_AUDIT_SECRET` when not given.
         require_hmac: Every line must carry a tag that matches; without a secret nothing passes.
+        hmac_keys: Secrets by key id, for a log whose key was changed; "" is the key id of lines
+            that name none. `FORGELM_AUDIT_KEYS` when not given.
+        expected_head: What was kept elsewhere of an earlier result: itself, its `head` (or that as
+            a mapping) or its `chain_head`. The log must still contain that line at that place.
+        only_new_lines: Read only what came after `expected_head` or the newest checkpoint. The
+            lines before it are taken on trust: the last of them is compared, changes to the
+            others are not seen.
+        public_key: The verifier key of who signs checkpoints of the log, or a file of such keys.
+            The log must then have a signed checkpoint, and still be what was signed.
+        checkpoint: The checkpoint to hold it to, or a file of some, best kept where the log's
+            writers cannot write; `<path>.checkpoints` when not given.
 
     Returns:
         The verdict; a missing, empty or malformed log is one, too.
 
     Raises:
         OSError: The log or a file beside it cannot be read, or is no regular file.
+        ValueError: `expected_head` holds no hash, `public_key` is no key or missing for a
+            `checkpoint`, or `only_new_lines` has nothing to go by.
     """
-    secret = hmac_secret or os.environ.get(SECRET_VARIABLE) or None
-    if require_hmac and secret is None:
-        return _invalid(
+    keys = KeyRing.for_verifying(hmac_secret, hmac_keys)
+    expected = None if expected_head is None else read_expected(expected_head)
+    signed = find_signed(Path(path), checkpoint, public_key)
+    _refuse_contradictions(expected, only_new_lines, signed=public_key is not None)
+    if isinstance(signed, str):
+        return invalid(signed)
+    if require_hmac and not keys:
+        return invalid(
             "require_hmac is set, but there is no secret to check the tags with: pass hmac_secret= "
-            f"or set {SECRET_VARIABLE}"
+            f"or set {SECRET_VARIABLE}; with several keys pass hmac_keys="
         )
+    check = _Check(Path(path), Walk(keys, require_hmac), expected, scan_for(signed, Path(path)))
+    return check.run((expected or newest_head(signed)) if only_new_lines else None)
+
+
+def verify_lines(log: Path, on_line: Callable[[bytes], None] | None = None) -> VerifyResult:
+    """Verify a log, with the environment's secrets, and hand on each line that stands up."""
+    walk = Walk(KeyRing.for_verifying(None, None), False, on_line=on_line)
+    return _Check(log, walk).run()
+
+
+def _refuse_contradictions(expected: LogHead | None, only_new_lines: bool, *, signed: bool) -> None:
+    if only_new_lines and not signed and (expected is None or not expected.size_bytes):
+        raise ValueError("only_new_lines needs expected_head to be an earlier result or its head")
+    if only_new_lines and signed and expected is not None:
+        raise ValueError("only_new_lines goes by expected_head or by a checkpoint, not by both")
+
+
+class _UnreadableError(Exception):
+    """There is no log to read; the message says so."""
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[int]:
     try:
-        log = Path(path)
         descriptor = open_regular(log, os.O_RDONLY, follow_links=True)
     except FileNotFoundError:
-        return _invalid(f"there is no file at {path}{_pinned_elsewhere(Path(path))}")
+        raise _UnreadableError(f"there is no file at {log}{pinned_elsewhere(log)}") from None
     except ValueError as error:
-        return _invalid(f"{os.fspath(path)!r} cannot be a path: {error}")
+        raise _UnreadableError(f"{os.fspath(log)!r} cannot be a path: {error}") from None
     try:
-        return _Verification(log, descriptor, secret, require_hmac).run()
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-class _Verification:
-    """One walk over an open log, up to where it ended when the walk began."""
+class _Check:
+    """All files of a log, from the oldest, against what was kept elsewhere."""
 
-    def __init__(self, log: Path, descriptor: int, secret: str | None, require_hmac: bool) -> None:
+    def __init__(
+        self,
+        log: Path,
+        walk: Walk,
+        expected: LogHead | None = None,
+        scan: CheckpointScan | None = None,
+    ) -> None:
         self._log = log
-        self._descriptor = descriptor
-        self._secret = secret
-        self._walker = ChainWalker(secret, require_tags=require_hmac)
-        self._head: Head | None = None
-        self._notes: list[str] = []
+        self._scan = scan
+        wanted = expected.chain_head if expected else None
+        self._walk = dataclasses.replace(walk, wanted=wanted)
+        self._expected = expected
+        self._found_at = 0
 
-    def run(self) -> VerifyResult:
+    def run(self, trusted: LogHead | None = None) -> VerifyResult:
+        """Walk over everything, or over what came after `trusted` where it still is there."""
         try:
-            manifest = read_manifest(self._log)
-            size = self._snapshot()
-        except ManifestError as error:
-            return _invalid(f"the manifest {manifest_path(self._log)} {error}")
-        except HeadError as error:
-            return _invalid(f"the head file {head_path(self._log)} {error}")
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            return _invalid(f"{error.filename} is a symbolic link, not the file itself")
-        if not size:
-            return _invalid(f"{self._log} is empty{_pinned_elsewhere(self._log)}")
-        if manifest is None:
-            self._notes.append("There is no manifest: what the first line was is not pinned.")
-        first = None if manifest is None else str(manifest["first_entry_sha256"])
-        return self._walk(size, first) or self._missing_at_end() or self._passed()
+            result = self.everything() if trusted is None else self.new_lines(trusted)
+            return self.personal_data(self._held_to_checkpoints(result))
+        except _UnreadableError as problem:
+            return invalid(str(problem))
 
-    def _snapshot(self) -> int:
-        """Read the head file and return the log's size, as they are between two appends."""
-        try:
-            with file_lock(self._descriptor, wait_s=_LOCK_WAIT_S, shared=True):
-                self._head = self._read_head()
-                return os.fstat(self._descriptor).st_size
-        except OSError as error:
-            if error.errno not in (errno.ETIMEDOUT, errno.ENOLCK, errno.ENOTSUP):
-                raise
-            self._notes.append("The log could not be locked: an event may have been under way.")
-            self._head = self._read_head()
-            return os.fstat(self._descriptor).st_size
+    def everything(self) -> VerifyResult:
+        if self._scan is not None:
+            self._walk = dataclasses.replace(self._walk, on_line=self._scan.accept)
+        parts = self._parts()
+        if isinstance(parts, str):
+            return invalid(parts)
+        begin: LogHead | None = None
+        notes: list[str] = []
+        for number, (log, link) in enumerate(parts):
+            problem = _link_problem(link, begin)
+            if problem:
+                return invalid(f"{log}: line 1: {problem}")
+            result = self._one(log, begin)
+            if not result.valid:
+                rotated = len(parts) > 1 and result.reason
+                return _restated(result, f"{log.name}: {result.reason}") if rotated else result
+            begin = _turned(result.head)
+            if number < len(parts) - 1:
+                notes += [f"{log.name}: {note}" for note in result.notes]
+        return self._held_to_expected(_noted(result, notes))
 
-    def _read_head(self) -> Head | None:
-        try:
-            descriptor = open_regular(head_path(self._log), os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        try:
-            content = read_at(descriptor, 2 * SLOT_BYTES + 1, 0)
-        finally:
-            os.close(descriptor)
-        return parse_head(content, self._secret)
-
-    def _walk(self, size: int, first_hash: str | None) -> VerifyResult | None:
-        walker, head = self._walker, self._head
-        pinned = head.entries if head else -1
-        with io.FileIO(self._descriptor, closefd=False) as raw:
-            stream = io.BufferedReader(raw, _BUFFER_BYTES)
-            stream.seek(0)
-            while walker.size_bytes < size:
-                room = min(size - walker.size_bytes, MAX_LINE_BYTES + 1)
-                problem = walker.problem_with(stream.readline(room))
-                if problem:
-                    return self._invalid_next(problem)
-                if walker.entries == 1 and first_hash not in (None, walker.chain_head):
-                    return self._invalid_last("it is not the first line that the manifest pins")
-                if walker.entries == pinned and head is not None:
-                    problem = _head_problem(walker, head)
-                    if problem:
-                        return self._invalid_last(problem)
-        return None
-
-    def _missing_at_end(self) -> VerifyResult | None:
-        walker, head = self._walker, self._head
-        if head is None or walker.entries >= head.entries:
-            return None
-        missing = head.entries - walker.entries
-        return self._result(
-            walker.entries + 1,
-            f"{missing} line{'s were' if missing > 1 else ' was'} removed at the end: the log has "
-            f"{walker.entries} ({walker.size_bytes} bytes), its head file records {head.entries} "
-            f"({head.size_bytes} bytes)",
-            read=walker.entries,
-            last_hash=self._last_hash(),
-        )
-
-    def _passed(self) -> VerifyResult:
-        walker, head, notes = self._walker, self._head, self._notes
-        if head is None:
-            notes.append("There is no head file: lines removed at the end would not be seen.")
-        elif head.anchored_from:
-            notes.append(
-                f"The head file was begun after line {head.anchored_from}: lines removed at the "
-                "end before then would not be seen."
+    def new_lines(self, expected: LogHead) -> VerifyResult:
+        with _opened(self._log) as descriptor:
+            line = read_at(
+                descriptor,
+                expected.last_line_bytes,
+                expected.size_bytes - expected.last_line_bytes,
             )
-        if head is not None and walker.entries > head.entries:
-            notes.append(f"The lines after line {head.entries} are not in the head file yet.")
-        if walker.keyed and self._secret is None:
-            notes.append("The tags were not checked: no secret was given.")
-        if self._secret is not None and not walker.keyed:
-            notes.append("No line carries a tag: the secret proves nothing here.")
-        return self._result(None, None, read=walker.entries, last_hash=self._last_hash())
-
-    def _invalid_next(self, problem: str) -> VerifyResult:
-        """The line after the last accepted one is not as it should be."""
-        number = self._walker.entries + 1
-        blank = problem == BLANK
-        reason = f"line {number} (byte {self._walker.size_bytes}): {problem}"
-        if problem == INCOMPLETE:
-            reason += self._what_the_head_says()
-        return self._result(number, reason, read=number - blank, last_hash=self._last_hash())
-
-    def _last_hash(self) -> str | None:
-        return self._walker.chain_head if self._walker.entries else None
-
-    def _what_the_head_says(self) -> str:
-        head = self._head
-        if head is None:
-            return ""
-        if head.entries > self._walker.entries:
-            return f"; the head file records {head.entries} whole lines, so the end was cut"
-        return "; the head file records no such line, and the next AuditLogger will set it aside"
-
-    def _invalid_last(self, problem: str) -> VerifyResult:
-        """The last accepted line fits the chain, but not what the side files pin."""
-        walker = self._walker
-        start = walker.size_bytes - walker.last_line_bytes
-        reason = f"line {walker.entries} (byte {start}): {problem}"
-        return self._result(walker.entries, reason, read=walker.entries, last_hash=None)
-
-    def _result(
-        self, index: int | None, reason: str | None, *, read: int, last_hash: str | None
-    ) -> VerifyResult:
-        return VerifyResult(
-            valid=reason is None,
-            entries_count=read,
-            first_invalid_index=index,
-            reason=reason,
-            last_hash=last_hash,
-            remarks=tuple(self._notes),
-            has_head=self._head is not None,
+            if hashlib.sha256(line[:-1]).hexdigest() != expected.chain_head:
+                return self.everything()
+            self._found_at = expected.entries_count
+        result = self._one(self._log, expected)
+        if not result.valid:
+            return result
+        return _noted(
+            result,
+            [
+                f"The lines before line {expected.entries_count} were not read: that they are as "
+                "they were then is taken on trust."
+            ],
         )
 
+    def personal_data(self, result: VerifyResult) -> VerifyResult:
+        """Add what became of the personal data that valid lines commit to."""
+        if not result.valid:
+            return result
+        states = self._walk.commitments.states(self._log)
+        altered = [name for name, state in states.items() if state == "altered"]
+        if altered:
+            return _restated(
+                result,
+                f"{len(altered)} of the personal values beside the log do not match what its lines "
+                f"commit to (the first: {altered[0]}): they were edited",
+            )
+        return _noted(result, [], states) if states else result
 
-def _head_problem(walker: ChainWalker, head: Head) -> str | None:
-    if (walker.chain_head, walker.size_bytes) != (head.chain_head, head.size_bytes):
-        return "it is not the line that the head file records: it, or lines before it, were edited"
-    if walker.keyed != head.keyed:
-        have, had = ("tags", "none") if walker.keyed else ("no tags", "tags")
-        return f"the lines up to here have {have}, where the head file records {had}"
-    return None
+    def _one(self, log: Path, begin: LogHead | None) -> VerifyResult:
+        with _opened(log) as descriptor:
+            verification = Verification(
+                log, descriptor, dataclasses.replace(self._walk, begin=begin)
+            )
+            result = verification.run()
+        self._found_at = self._found_at or verification.found_at
+        return result
+
+    def _parts(self) -> list[tuple[Path, Link | None]] | str:
+        """Return the files of the log and what each says it continues, the oldest first."""
+        parts: list[tuple[Path, Link | None]] = []
+        log: Path | None = self._log
+        while log is not None:
+            if parts and not log.exists():
+                return f"{log.name}, which {parts[-1][0].name} continues, is not beside it"
+            with _opened(log) as descriptor:
+                link = link_of(log, descriptor)
+            if isinstance(link, str) or len(parts) >= _MAX_PARTS:
+                return f"{log}: line 1: {link if isinstance(link, str) else 'it is too long ago'}"
+            parts.append((log, link))
+            log = link.path if link else None
+        return parts[::-1]
+
+    def _held_to_expected(self, result: VerifyResult) -> VerifyResult:
+        expected = self._expected
+        if expected is None:
+            return result
+        change = change_since(expected, self._found_at, result.entries_count)
+        if change is None:
+            return result
+        line, problem = change
+        where = f"line {line}: " if line is not None and line <= result.entries_count else ""
+        return _restated(result, where + problem, line)
+
+    def _held_to_checkpoints(self, result: VerifyResult) -> VerifyResult:
+        if self._scan is None:
+            return result
+        change = self._scan.change() if result.valid else None
+        if change is None:
+            return _noted(result, self._scan.notes())
+        line, problem = change
+        where = f"line {line}: " if line is not None and line <= result.entries_count else ""
+        return _restated(result, where + problem, line)
 
 
-def _pinned_elsewhere(log: Path) -> str:
-    """Say which side files show that a missing or empty log had lines."""
-    beside = [path.name for path in (manifest_path(log), head_path(log)) if path.exists()]
-    return f", but {' and '.join(beside)} beside it: its lines were deleted" if beside else ""
+def _turned(head: LogHead | None) -> LogHead | None:
+    """Return where the file after the one that ends at `head` begins."""
+    if head is None:
+        return None
+    return dataclasses.replace(
+        head, earlier_entries=head.entries_count, size_bytes=0, last_line_bytes=0
+    )
 
 
-def _invalid(reason: str) -> VerifyResult:
-    return VerifyResult(valid=False, reason=reason)
+def _link_problem(link: Link | None, begin: LogHead | None) -> str | None:
+    if link is None or begin is None:
+        return None
+    if (link.chain_head, link.entries) == (begin.chain_head, begin.entries_count):
+        return None
+    return (
+        f"it continues {link.path.name} after line {link.entries}, which is not how that file "
+        "ends: lines were removed there, or one of the files was replaced"
+    )
+
+
+def _noted(
+    result: VerifyResult, notes: list[str], states: Mapping[str, str] | None = None
+) -> VerifyResult:
+    return VerifyResult(
+        result.valid,
+        result.entries_count,
+        result.first_invalid_index,
+        result.reason,
+        last_hash=result.chain_head,
+        remarks=(*notes, *result.notes),
+        has_head=result.anchored,
+        end=result.head,
+        commitments=states,
+    )
+
+
+def _restated(result: VerifyResult, reason: str, line: int | None = None) -> VerifyResult:
+    """Return an invalid result like `result`."""
+    contradicted = result.valid
+    return VerifyResult(
+        False,
+        result.entries_count,
+        line if contradicted else result.first_invalid_index,
+        reason,
+        last_hash=None if contradicted else result.chain_head,
+        remarks=result.notes,
+        has_head=result.anchored,
+    )

@@ -1,6 +1,6 @@
 """Speed of the audit log as ratios to the work that cannot be avoided; run it by hand.
 
-python tests/benchmarks/bench_audit_log.py [ENTRIES [FOLDER]]
+python tests/benchmarks/bench_audit_log.py [ENTRIES [EVENTS [FOLDER]]]
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import hashlib
 import hmac
 import json
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,9 @@ from pathlib import Path
 from forgelm import AuditLogger, verify_audit_log
 
 SECRET = "bench-" + "secret"
-EVENTS = 300
+LONG_LINE_MB = 100
+WRITERS = 8
+ROUNDS = 5
 
 
 def build_log(path: Path, entries: int, secret: str | None) -> None:
@@ -46,69 +50,156 @@ def build_log(path: Path, entries: int, secret: str | None) -> None:
             log.write(line + b"\n")
 
 
-def hash_and_parse(path: Path) -> None:
-    """Do what no verifier can do without: hash and parse each line."""
+def hash_and_parse(path: Path, *, tagged: bool) -> None:
+    """Do what no verifier can do without: hash and parse each line, and compute its tag."""
+    key = bytes(32)
     with open(path, "rb") as log:
         for line in log:
             hashlib.sha256(line).hexdigest()
             json.loads(line)
+            if tagged:
+                hmac.digest(key, line, "sha256")
 
 
 def seconds(task: Callable[[], object], rounds: int = 3) -> float:
-    """Return the shortest of a few times."""
+    """Return the least processor time of a few rounds: others on the machine do not count."""
     times = []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun = time.process_time()
         task()
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     return min(times)
 
 
-def peak_mib(task: Callable[[], object]) -> float:
-    """Return the most memory that a task held at once."""
-    tracemalloc.start()
-    task()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / 2**20
+def peak_mib(path: Path) -> float:
+    """Return how far a process of its own grows while it verifies a log."""
+    code = (
+        "import resource, sys, forgelm.compliance as c\n"
+        "verify, log = c.verify_audit_log, sys.argv[1]\n"
+        "pages = int(open('/proc/self/statm').read().split()[1])\n"
+        "verify(log)\n"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(peak - pages * resource.getpagesize() // 1024)"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout) / 1024
 
 
-def bare_append(path: Path) -> None:
-    """Append as many lines with a write and a flush each, and nothing else."""
-    with open(path, "ab", buffering=0) as log:
-        for _ in range(EVENTS):
-            log.write(b"x" * 330 + b"\n")
-            os.fsync(log.fileno())
-
-
-def log_events(logger: AuditLogger) -> None:
-    """Append through the logger."""
-    for number in range(EVENTS):
-        logger.log_event("training.step", step=number, loss=0.5)
-
-
-def main(entries: int, folder: Path) -> None:
-    """Print the ratios."""
-    path = folder / "built.jsonl"
+def bench_verifying(path: Path, entries: int) -> None:
+    """Print the ratios of verifying."""
     for secret in (None, SECRET):
         build_log(path, entries, secret)
         verify = partial(verify_audit_log, path, hmac_secret=secret, require_hmac=bool(secret))
         assert verify().valid
-        least = seconds(partial(hash_and_parse, path))
+        least = seconds(partial(hash_and_parse, path, tagged=bool(secret)))
         ours = seconds(verify)
         kind = "tagged" if secret else "plain"
-        print(f"verify, {kind}: {ours / least:.2f} x hashing and parsing {entries} lines")
+        print(f"verify {entries} lines, {kind}: {ours / least:.2f} x hashing and parsing them")
         print(f"  {ours / entries * 1e6:.1f} us a line")
-        print(f"  peak memory {peak_mib(verify):.1f} MiB")
-    bare = seconds(lambda: bare_append(folder / "bare"))
-    logger = AuditLogger(folder / "run")
-    logged = seconds(lambda: log_events(logger))
+        print(f"  memory above the interpreter's {peak_mib(path):.1f} MiB")
+    logger = AuditLogger(path.parent / "long")
+    logger.log_event("long", text="x" * (LONG_LINE_MB * 1_000_000))
+    least = seconds(partial(hash_and_parse, logger.path, tagged=False))
+    ours = seconds(partial(verify_audit_log, logger.path))
+    memory = peak_mib(logger.path)
+    print(f"verify one line of {LONG_LINE_MB} MB: {ours / least:.2f} x, memory {memory:.0f} MiB")
+
+
+def events_per_s(folder: Path, threads: int, events: int, *, grouped: bool) -> float:
+    """Return how many events threads of one process log a second."""
+    logger = AuditLogger(folder, group_commit=grouped)
+    logger.log_event("warm")
+
+    def write() -> None:
+        for number in range(events):
+            logger.log_event("training.step", step=number, loss=0.5)
+
+    running = [threading.Thread(target=write) for _ in range(threads)]
+    begun = time.perf_counter()
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    elapsed = time.perf_counter() - begun
+    assert verify_audit_log(logger.path).entries_count == threads * events + 1
+    return threads * events / elapsed
+
+
+def events_per_s_of_processes(folder: Path, events: int) -> float:
+    """Return how many events eight processes with group commit log a second."""
+    command = [sys.executable, __file__, "writer", str(folder), str(events)]
+    writers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(WRITERS)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    begun = time.perf_counter()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait() for writer in writers] == [0] * WRITERS
+    elapsed = time.perf_counter() - begun
+    assert verify_audit_log(folder / "audit_log.jsonl").entries_count == WRITERS * (events + 1)
+    return WRITERS * events / elapsed
+
+
+def events_per_flush(folder: Path) -> float:
+    """Return how many lines of a log with group commit shared a flush: two slots are one flush."""
+    slots = (folder / "audit_log.jsonl.head").read_bytes()
+    heads = [json.loads(slots[start : start + 4096]) for start in (0, 4096)]
+    return float(2 * heads[0]["entries"] / max(head["generation"] for head in heads))
+
+
+def be_a_writer(folder: str, events: int) -> None:
+    """Log when told to, as one of many processes."""
+    logger = AuditLogger(folder, group_commit=True)
+    logger.log_event("warm")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(events):
+        logger.log_event("training.step", step=number, loss=0.5)
+
+
+def flushes_per_s(path: Path, events: int) -> float:
+    """Return how many bare writes with a flush each the disk takes a second."""
+    with open(path, "ab", buffering=0) as file:
+        begun = time.perf_counter()
+        for _ in range(events):
+            file.write(b"x" * 330 + b"\n")
+            os.fsync(file.fileno())
+        return events / (time.perf_counter() - begun)
+
+
+def bench_writing(folder: Path, events: int) -> None:
+    """Print the rates of writing, the medians of rounds in turn: a disk is not always as fast."""
+    bare, single, threads, processes, shared = [], [], [], [], []
+    for turn in range(ROUNDS):
+        place = folder / str(turn)
+        place.mkdir()
+        bare.append(flushes_per_s(place / "bare", events))
+        single.append(events_per_s(place / "single", 1, events, grouped=False))
+        threads.append(events_per_s(place / "threads", WRITERS, events, grouped=True))
+        processes.append(events_per_s_of_processes(place / "processes", events))
+        shared.append(events_per_flush(place / "processes"))
+    one = statistics.median(single)
+    print(f"bare write and flush: {statistics.median(bare):.0f} a second")
+    print(f"log_event, one writer: {one:.0f} events a second")
+    print(f"group commit, {WRITERS} threads: {statistics.median(threads) / one:.1f} x one writer")
     print(
-        f"log_event: {logged / bare:.2f} x a bare write and flush ({EVENTS / logged:.0f} events/s)"
+        f"group commit, {WRITERS} processes: {statistics.median(processes) / one:.1f} x one writer"
     )
+    print(f"  events that shared a flush: {statistics.median(shared):.1f}")
 
 
 if __name__ == "__main__":
     os.environ.setdefault("FORGELM_OPERATOR", "bench")
-    with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as made:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, Path(made))
+    if sys.argv[1:2] == ["writer"]:
+        be_a_writer(sys.argv[2], int(sys.argv[3]))
+    else:
+        counts = [int(text) for text in sys.argv[1:3]]
+        with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as made:
+            bench_writing(Path(made), (counts[1:] or [200])[0])
+            bench_verifying(Path(made, "built.jsonl"), (counts or [1_000_000])[0])

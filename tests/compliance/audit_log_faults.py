@@ -34,11 +34,16 @@ CALLS = {
         "ftruncate",
         "fsync",
         "replace",
+        "rename",
+        "dup",
         "close",
     ],
     fcntl: ["flock"],
 }
 ACKNOWLEDGED, KILLED = 0, 9
+
+# Set from the command line: "grouped" in front of the scenario's name.
+GROUPED = sys.argv[1:2] != [] and sys.argv[1].startswith("grouped ")
 
 Fault = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 
@@ -113,6 +118,10 @@ FAULTS: dict[str, Fault] = {
 }
 
 
+def new_logger(folder: Path) -> AuditLogger:
+    return AuditLogger(folder, group_commit=GROUPED)
+
+
 def prepare(scenario: str, folder: Path) -> list[int]:
     """Bring the folder into its state before the fault; return the numbers of its events."""
     if scenario == "empty":
@@ -120,7 +129,7 @@ def prepare(scenario: str, folder: Path) -> list[int]:
     if scenario == "page":
         write_page_log(folder, [("step", {"n": 1}), ("step", {"n": 2})])
         return [1, 2]
-    logger = AuditLogger(folder)
+    logger = new_logger(folder)
     for n in (1, 2, 3):
         logger.log_event("step", n=n)
     if scenario == "torn":
@@ -142,16 +151,28 @@ def prepare(scenario: str, folder: Path) -> list[int]:
     return [1, 2, 3]
 
 
-def victim(folder: Path, at: int, fault: Fault, *, lasting: bool, report: int = -1) -> None:
+def log_nine(logger: AuditLogger) -> None:
+    logger.log_event("step", n=9)
+
+
+def victim(
+    folder: Path,
+    at: int,
+    fault: Fault,
+    *,
+    lasting: bool,
+    act: Callable[[AuditLogger], object] = log_nine,
+    report: int = -1,
+) -> None:
     """In a child: log event 9 through the fault; after an error, log it again as advised."""
-    logger = AuditLogger(folder)
+    logger = new_logger(folder)
     logger.lock_wait_s = 2
     breaker = Breaker(at, fault, lasting=lasting)
     try:
-        logger.log_event("step", n=9)
+        act(logger)
     except AuditLogError:
         breaker.healed = True
-        logger.log_event("step", n=9)
+        act(logger)
     if report >= 0:
         os.write(report, json.dumps(breaker.names).encode())
     os._exit(ACKNOWLEDGED)
@@ -173,14 +194,17 @@ def calls_of(scenario: str, folder: Path) -> list[str]:
     """The names of the calls that one undisturbed event makes."""
     prepare(scenario, folder)
     reading, writing = os.pipe()
-    in_child(lambda: victim(folder, 0, kill_before, lasting=False, report=writing))
+    act = AuditLogger.rotate if scenario == "rotating" else log_nine
+    in_child(lambda: victim(folder, 0, kill_before, lasting=False, act=act, report=writing))
     names: list[str] = json.loads(os.read(reading, 65536))
     return names
 
 
 def harm(scenario: str, folder: Path, before: list[int], outcome: int) -> str | None:
     """Log on after the fault, and say what is wrong."""
-    AuditLogger(folder).log_event("after")
+    if scenario == "rotating":
+        return harm_of_rotating(folder, outcome)
+    new_logger(folder).log_event("after")
     result = verify_audit_log(folder / NAME)
     if not result.valid or not result.anchored:
         return f"not valid: {result.reason}"
@@ -203,9 +227,25 @@ def harm(scenario: str, folder: Path, before: list[int], outcome: int) -> str | 
     return None
 
 
+def harm_of_rotating(folder: Path, outcome: int) -> str | None:
+    """Log on after a rotation that a fault struck, and count the events over all files."""
+    new_logger(folder).log_event("step", n=9)
+    result = verify_audit_log(folder / NAME)
+    if not result.valid or not result.anchored:
+        return f"not valid: {result.reason}"
+    secret = os.environ.get("FORGELM_AUDIT_SECRET") or None
+    files = [*sorted(folder.glob(f"{NAME}.0???")), folder / NAME]
+    entries = [entry for file in files for entry in check_by_the_page(file, secret)]
+    steps = [entry["n"] for entry in entries if entry["event"] == "step"]
+    if steps != [1, 2, 3, 9] or outcome not in (ACKNOWLEDGED, KILLED):
+        return f"events {steps} in {len(files)} files with outcome {outcome}"
+    return None if result.entries_count == len(entries) else "lines were left out"
+
+
 def trials(scenario: str, names: list[str]) -> Iterator[tuple[str, int, Fault, bool]]:
     if scenario == "every byte":
-        _, line, _ = (at for at, name in enumerate(names, 1) if name == "write")
+        writes = [at for at, name in enumerate(names, 1) if name == "write"]
+        line = writes[0 if GROUPED else 1]
         for size in range(1, 250):
             yield f"{size} bytes, then killed", line, write_part_then(size, "kill"), False
         return
@@ -224,7 +264,12 @@ def main(scenario: str, base: Path) -> None:
     for label, at, fault, lasting in trials(scenario, names):
         folder = _fresh(base)
         before = prepare(scenario, folder)
-        outcome = in_child(lambda f=folder, a=at, x=fault, on=lasting: victim(f, a, x, lasting=on))
+        act = AuditLogger.rotate if scenario == "rotating" else log_nine
+        outcome = in_child(
+            lambda f=folder, a=at, x=fault, on=lasting, act=act: victim(
+                f, a, x, lasting=on, act=act
+            )
+        )
         count += 1
         try:
             wrong = harm(scenario, folder, before, outcome)
@@ -243,4 +288,4 @@ def _fresh(base: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1].removeprefix("grouped "), Path(sys.argv[2]))

@@ -1,6 +1,7 @@
-"""Log events from this process: `python audit_log_writer.py FOLDER FIRST COUNT [held]`.
+"""Log events from this process: `python audit_log_writer.py FOLDER FIRST COUNT [KIND]`.
 
-With `held`, take the lock of the log, say so, and keep it until standard input ends.
+KIND is `single` or `grouped`, how events are flushed. With `held`, take the lock of the log, say
+so, and keep it until standard input ends.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import sys
 from forgelm.compliance import AuditLogger
 
 
-def main(folder: str, first: int, count: int, held: bool) -> None:
-    logger = AuditLogger(folder)
-    if held:
+def main(folder: str, first: int, count: int, kind: str) -> None:
+    logger = AuditLogger(folder, group_commit=kind == "grouped")
+    if kind == "held":
         with open(logger.path, "ab") as log:
             fcntl.flock(log, fcntl.LOCK_EX)
             print("held", flush=True)
@@ -24,4 +25,4 @@ def main(folder: str, first: int, count: int, held: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), "held" in sys.argv)
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), "".join(sys.argv[4:]))

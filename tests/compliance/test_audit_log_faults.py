@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+import textwrap
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,12 +44,26 @@ SCENARIOS = {
     "page": 250,
     "gone": 300,
     "every byte": 249,
+    "rotating": 350,
+    "grouped empty": 300,
+    "grouped steady": 300,
+    "grouped torn": 300,
+    "grouped torn slot": 300,
+    "grouped lagging": 300,
+    "grouped every byte": 249,
+    "grouped rotating": 350,
 }
+MINUTES = {"grouped empty", "grouped torn slot", "grouped lagging"}
 
 
 @pytest.mark.parametrize(
     ("scenario", "secret"),
-    [(name, "") for name in SCENARIOS] + [(name, SECRET) for name in SCENARIOS if name != "page"],
+    [(name, "") for name in SCENARIOS if not name.startswith("grouped")]
+    + [
+        pytest.param(name, SECRET, marks=[pytest.mark.slow] if name in MINUTES else [])
+        for name in SCENARIOS
+        if name != "page"
+    ],
 )
 def test_a_fault_at_any_call_and_any_byte_loses_and_doubles_nothing(
     quick_folder: Path, scenario: str, secret: str
@@ -66,13 +82,16 @@ def test_a_fault_at_any_call_and_any_byte_loses_and_doubles_nothing(
     assert run.returncode == 0, run.stderr
 
 
+CALLS = ("open", "dup", "write", "ftruncate", "fsync")
+
+
 class Disk:
     """Remembers every write and flush, so that states after a power loss can be rebuilt."""
 
     def __init__(self, patch: pytest.MonkeyPatch, folder: Path) -> None:
         self.history: list[tuple[str, str, int, bytes]] = []
         self._paths: dict[int, str] = {}
-        self._real = {name: getattr(os, name) for name in ("open", "write", "ftruncate", "fsync")}
+        self._real = {name: getattr(os, name) for name in CALLS}
         self._folder = folder
         for name in self._real:
             patch.setattr(os, name, getattr(self, name))
@@ -81,6 +100,11 @@ class Disk:
         descriptor: int = self._real["open"](path, *args, **kwargs)
         self._paths[descriptor] = Path(path).name
         return descriptor
+
+    def dup(self, descriptor: int) -> int:
+        copy: int = self._real["dup"](descriptor)
+        self._paths[copy] = self._paths[descriptor]
+        return copy
 
     def write(self, descriptor: int, data: Any) -> int:
         offset = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -155,6 +179,50 @@ def test_a_power_loss_at_any_point_loses_no_acknowledged_event(
     assert recovered > 0
 
 
+def test_a_power_loss_while_threads_share_flushes_loses_no_acknowledged_event(
+    quick_folder: Path,
+) -> None:
+    """Several lines are in the log unflushed: any of them may be lost, torn or spared."""
+    logger = AuditLogger(quick_folder, group_commit=True)
+    logger.log_event("step", n=0)
+    logger.log_event("step", n=1)
+    durable = {path.name: path.read_bytes() for path in quick_folder.iterdir()}
+    with pytest.MonkeyPatch.context() as patch:
+        disk = Disk(patch, quick_folder)
+
+        def write(first: int) -> None:
+            for n in range(first, first + 4):
+                logger.log_event("step", n=n, text="x" * 400)
+                disk.acknowledge(n)
+
+        threads = [threading.Thread(target=write, args=(10 * number,)) for number in (1, 2, 3, 4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    chance = random.Random(7)
+    recovered = 0
+    for cut in range(len(disk.history) + 1):
+        past = disk.history[:cut]
+        acknowledged = {0, 1, *(step[2] for step in past if step[0] == "acknowledged")}
+        for _ in range(8):
+            state = _after_power_loss(durable, past, chance)
+            for path in quick_folder.iterdir():
+                path.unlink()
+            for name, content in state.items():
+                (quick_folder / name).write_bytes(content)
+
+            AuditLogger(quick_folder, group_commit=cut % 2 == 0).log_event("after")
+
+            assert verify_audit_log(quick_folder / NAME).valid
+            entries = check_by_the_page(quick_folder / NAME)
+            steps = [entry["n"] for entry in entries if entry["event"] == "step"]
+            assert len(steps) == len(set(steps))
+            assert acknowledged <= set(steps)
+            recovered += any(entry["event"] == "audit.tail_recovered" for entry in entries)
+    assert recovered > 0
+
+
 def test_a_disk_that_is_full_and_then_is_not_takes_each_event_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,3 +281,40 @@ def test_one_event_costs_one_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for n in range(10):
         logger.log_event("step", n=n)
     assert len(flushes) == 10
+
+
+def test_a_file_system_that_is_full_and_frees_up_takes_each_event_once(tmp_path: Path) -> None:
+    """A real limit of the system stands for the full disk: a file may have so many bytes."""
+    code = """
+        import resource, signal, sys
+        from forgelm.compliance import AuditLogger
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        logger = AuditLogger(sys.argv[1], group_commit=sys.argv[2] == "grouped")
+        logger.log_event("step", n=1)
+        full = logger.path.stat().st_size + 100
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max(full, 8192), resource.RLIM_INFINITY))
+        refused = 0
+        for n in range(2, 60):
+            try:
+                logger.log_event("step", n=n, text="x" * 300)
+            except OSError:
+                refused += 1
+                resource.setrlimit(
+                    resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+                )
+                logger.log_event("step", n=n, text="x" * 300)
+        print(refused)
+    """
+    for kind in ("single", "grouped"):
+        folder = tmp_path / kind
+        run = subprocess.run(
+            [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(folder), kind],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (run.returncode, run.stdout.strip()) == (0, "1"), run.stderr
+        steps = [entry["n"] for entry in check_by_the_page(folder / NAME)]
+        assert steps == list(range(1, 60))

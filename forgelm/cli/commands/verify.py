@@ -38,7 +38,29 @@ def _present(result: VerifyResult) -> Presentation:
     show_default=True,
     help="Environment variable that holds the secret.",
 )
-def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyResult:
+@click.option(
+    "--expected-head",
+    metavar="HASH",
+    help="The head of an earlier verification: the log must still contain that line.",
+)
+@click.option(
+    "--public-key",
+    metavar="KEY|FILE",
+    help="Verifier key of who signs checkpoints: the log must still be what was signed.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="Checkpoints kept elsewhere. [default: those beside the log]",
+)
+def verify_audit(
+    path: str,
+    require_hmac: bool,
+    hmac_secret_env: str,
+    expected_head: str | None,
+    public_key: str | None,
+    checkpoint: str | None,
+) -> VerifyResult:
     """Say whether an audit log stands as it was written.
 
     PATH is the log, or the run directory that holds it.
@@ -48,7 +70,7 @@ def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyR
     secret = os.environ.get(hmac_secret_env)
     source = click.get_current_context().get_parameter_source("hmac_secret_env")
     named = source is not click.core.ParameterSource.DEFAULT
-    if not secret and (require_hmac or named):
+    if not secret and (named or (require_hmac and not os.environ.get("FORGELM_AUDIT_KEYS"))):
         raise ConfigError(
             f"The environment variable {hmac_secret_env} is not set, and there is no other secret "
             "to check the log with. Set it, or name another with --hmac-secret-env."
@@ -60,7 +82,17 @@ def verify_audit(path: str, require_hmac: bool, hmac_secret_env: str) -> VerifyR
         raise DataError(f"{log}: there is no such audit log. Give the run directory or its log.")
     if not recorded and log.stat().st_size == 0:
         raise DataError(f"{log}: the audit log is empty, so there is nothing to verify.")
-    return verify_audit_log(str(log), hmac_secret=secret, require_hmac=require_hmac)
+    try:
+        return verify_audit_log(
+            str(log),
+            hmac_secret=secret,
+            require_hmac=require_hmac,
+            expected_head=expected_head,
+            public_key=public_key,
+            checkpoint=checkpoint,
+        )
+    except ValueError as error:
+        raise ConfigError(f"{path} was not verified: {error}.") from None
 
 
 def verification_line(result: VerifyResult) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
 from forgelm.export import MergeResult
 from forgelm.results import TrainResult, Verdict
-from forgelm.trainer.backend import BatchPlan, Precision, is_out_of_memory
+from forgelm.trainer.backend import BatchPlan, Precision, free_disk_bytes, is_out_of_memory
 from forgelm.trainer.loop import FoundCheckpoint
 from forgelm.trainer.outcome._gates import first_failure
 
@@ -25,6 +27,8 @@ __all__ = ["RunRecord", "public_reason"]
 
 logger = logging.getLogger(__name__)
 
+_FULL_BYTES = 1 << 16
+
 
 class RunRecord:
     """The audit log of one run: one method for each event that the trainer records.
@@ -34,12 +38,21 @@ class RunRecord:
         run_dir: The folder of the run.
         run_id: Its name.
         silent: This is one of several processes, and another one keeps the log.
+
+    Attributes:
+        run_id: The run's name.
+        is_silent: Another process keeps the log.
+        started_at: When this process began with it, UTC.
     """
 
     def __init__(
         self, config: ForgeConfig, run_dir: Path, run_id: str, *, silent: bool = False
     ) -> None:
+        self.run_id = run_id
+        self.is_silent = silent
+        self.started_at = datetime.now(UTC)
         self._config = config
+        self._run_dir = run_dir
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
 
@@ -165,6 +178,10 @@ class RunRecord:
             checkpoint=str(checkpoint) if checkpoint else None,
         )
 
+    def wrote(self, event: str, **fields: object) -> None:
+        """Record documents that were written, or that could not be."""
+        self._log.log_event(event, **fields)
+
     def completed(self, result: TrainResult) -> None:
         """Record the end of a run that has a result, good or bad."""
         self._log.log_event(
@@ -192,10 +209,21 @@ class RunRecord:
                     "model or load_in_4bit, or free memory. forgelm train CONFIG --dry-run says "
                     "what it needs."
                 ) from error
+            if not isinstance(error, ForgeError) and self._disk_is_full(error):
+                raise TrainingError(
+                    f"the disk of {self._run_dir} is full. Free some of it and go on from the last "
+                    "checkpoint: forgelm train CONFIG --resume."
+                ) from error
             documented = ForgeError | RuntimeError | OSError | MemoryError
             if isinstance(error, documented) or not isinstance(error, Exception):
                 raise
             raise TrainingError(f"training failed: {type(error).__name__}: {error}") from error
+
+    def _disk_is_full(self, error: BaseException) -> bool:
+        """Whether that is why it failed; what torch raises for it is a RuntimeError of its own."""
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        return isinstance(error, Exception) and free_disk_bytes(self._run_dir) < _FULL_BYTES
 
 
 class _Silent:

@@ -1,0 +1,300 @@
+"""Many events, one flush: what threads and processes write at the same time is flushed together.
+
+Threads of one logger hand their events to the one of them that writes. Processes take turns under
+the log's lock as ever, but flush after they gave it back: whoever flushes first does so for all
+lines that are in the log by then, and says so in the head file. A second lock, on the head file,
+makes the others wait for that. An event is acknowledged when the head file covers its line, or
+this process flushed it itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from forgelm.compliance.audit_log._files import open_regular, read_at, write_at
+from forgelm.compliance.audit_log._head import (
+    SLOT_BYTES,
+    Head,
+    HeadError,
+    HeadFile,
+    head_path,
+    parse_head,
+)
+from forgelm.compliance.audit_log._lock import file_lock
+from forgelm.compliance.audit_log._store import LogStore
+from forgelm.compliance.audit_log._tail import ends_in, follow_log
+from forgelm.errors import AuditLogError
+
+__all__ = ["GroupStore"]
+
+_PAUSE_S = 0.0003
+_LONGEST_PAUSE_S = 0.002
+_LONGEST_WAIT_S = 0.05
+_LONGEST_PATIENCE_S = 0.003
+
+Cancelled = Callable[[], bool]
+
+
+@dataclass(eq=False)
+class _Request:
+    event: str
+    fields: Mapping[str, Any]
+    done: bool = False
+    error: Exception | None = None
+
+
+@dataclass
+class _Placed:
+    """Lines that are in the log, but not flushed yet."""
+
+    offset: int
+    data: bytes = field(repr=False)
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.data)
+
+    def still_in(self, log: int) -> bool:
+        return read_at(log, len(self.data), self.offset) == self.data
+
+
+class GroupStore(LogStore):
+    """Appends to the log at `path` as `LogStore` does, with one flush for many events."""
+
+    _flushes_first = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._queue: list[_Request] = []
+        self._turn = threading.Condition()
+        self._busy = False
+        self._flush_s = 0.0
+        self._crowd = 1
+        self._has_company = False
+
+    def append(
+        self,
+        event: str,
+        fields: Mapping[str, Any],
+        *,
+        wait_s: float,
+        cancelled: Cancelled,
+    ) -> None:
+        request = _Request(event, fields)
+        deadline = time.monotonic() + wait_s
+        with self._turn:
+            self._queue.append(request)
+            while self._busy and not request.done:
+                self._turn.wait(_LONGEST_WAIT_S)
+                late = cancelled() or time.monotonic() > deadline
+                if late and request in self._queue:
+                    self._queue.remove(request)
+                    text = f"other threads were writing for {wait_s:g} s"
+                    raise TimeoutError(errno.ETIMEDOUT, text)
+            leads = not request.done
+            self._busy = self._busy or leads
+        if leads:
+            try:
+                self._write_queued(wait_s, cancelled)
+            finally:
+                with self._turn:
+                    self._busy = False
+                    self._turn.notify_all()
+        if request.error is not None:
+            raise request.error
+
+    def _write_queued(self, wait_s: float, cancelled: Cancelled) -> None:
+        give_up = time.monotonic() + self._patience_s
+        while len(self._queue) < self._crowd and time.monotonic() < give_up:
+            time.sleep(_PAUSE_S / 3)
+        with self._turn:
+            batch, self._queue = self._queue, []
+        self._crowd = max(len(batch), self._crowd - 1)
+        try:
+            pending = batch
+            while pending:
+                placed, log = self._place(pending, wait_s, cancelled)
+                try:
+                    if placed is None or self._make_durable(log, placed, wait_s, cancelled):
+                        break
+                finally:
+                    with suppress(OSError):
+                        os.close(log)
+                pending = [request for request in batch if not request.done]
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else OSError(errno.EINTR, "interrupted")
+            for request in batch:
+                request.error = request.error or (None if request.done else failure)
+            if failure is not error:
+                raise
+        finally:
+            for request in batch:
+                request.done = True
+
+    @property
+    def _patience_s(self) -> float:
+        """How long to wait for the events of others that a flush could take along."""
+        return min(self._flush_s / 3, _LONGEST_PATIENCE_S)
+
+    def _place(
+        self, batch: list[_Request], wait_s: float, cancelled: Cancelled
+    ) -> tuple[_Placed | None, int]:
+        """Write the lines of `batch`; return them, and the log, which the caller closes."""
+        with self._locked(wait_s, cancelled) as (log, head_file):
+            own = os.dup(log)
+            try:
+                return self._place_locked(log, head_file, batch), own
+            except BaseException:
+                os.close(own)
+                raise
+
+    def _place_locked(self, log: int, head_file: HeadFile, batch: list[_Request]) -> _Placed | None:
+        head = self._prepared(log, head_file)
+        if not head.entries:
+            head = self._write(log, head_file, head, batch[0].event, batch[0].fields)
+            batch[0].done = True
+        if not head.grouped:
+            head = head_file.begin_groups(head)
+        offset, lines = head.size_bytes, []
+        for request in batch:
+            if request.done:
+                continue
+            try:
+                line, head = self._next_line(head, request.event, request.fields)
+            except AuditLogError as error:
+                request.error, request.done = error, True
+            else:
+                lines.append(line)
+        if not lines:
+            return None
+        placed = _Placed(offset, b"".join(lines))
+        try:
+            write_at(log, placed.data, offset)
+        except BaseException:
+            self._roll_back(log, offset, placed.data)
+            raise
+        return placed
+
+    def _make_durable(self, log: int, placed: _Placed, wait_s: float, cancelled: Cancelled) -> bool:
+        """Flush `placed`, or wait until others did; False where somebody withdrew it."""
+        flushed = False
+        try:
+            flusher = open_regular(head_path(self.path), os.O_RDWR)
+            try:
+                covered = partial(self._covers, flusher, log, placed)
+                with _turn(flusher, wait_s, cancelled, covered) as mine:
+                    if not mine:
+                        self._has_company = True
+                        return True
+                    if self._has_company:
+                        time.sleep(self._patience_s)
+                    tail = self._announce(log, placed, wait_s)
+                    if not isinstance(tail, Head):
+                        return tail
+                    begun = time.monotonic()
+                    os.fsync(log)
+                    flushed = True
+                    self._flush_s = time.monotonic() - begun
+                    return self._commit(log, placed, tail, wait_s)
+            finally:
+                with suppress(OSError):
+                    os.close(flusher)
+        except BaseException as error:
+            if flushed:
+                self._say(logging.WARNING, f"the head file lags: {error}")
+            elif not self._flushed_by_others(log, placed):
+                raise
+            return True
+
+    def _announce(self, log: int, placed: _Placed, wait_s: float) -> Head | bool:
+        """Record what is about to be flushed; True where it is flushed, False where it is gone."""
+        with file_lock(log, wait_s=wait_s):
+            if not self._is_current(log):
+                os.fsync(log)
+                return placed.still_in(log)
+            with HeadFile(self.path, self._keys) as head_file:
+                head = self._read(head_file)
+                if not placed.still_in(log):
+                    return False
+                if head.size_bytes >= placed.end:
+                    return True
+                tail = follow_log(log, head, self._keys)
+                if isinstance(tail, str):
+                    raise self._refusal(tail)
+                head_file.write_ahead(head, tail)
+                self._has_company = tail.size_bytes - head.size_bytes > len(placed.data)
+                return tail
+
+    def _commit(self, log: int, placed: _Placed, tail: Head, wait_s: float) -> bool:
+        """Record that the lines up to `tail` are flushed; False where `placed` was withdrawn."""
+        with file_lock(log, wait_s=wait_s):
+            if self._is_current(log):
+                with HeadFile(self.path, self._keys) as head_file:
+                    behind = self._read(head_file).size_bytes < tail.size_bytes
+                    if behind and ends_in(log, tail):
+                        head_file.write_commit(tail)
+            return placed.still_in(log)
+
+    def _flushed_by_others(self, log: int, placed: _Placed) -> bool:
+        """Withdraw lines that could not be flushed, unless another process has flushed them."""
+        try:
+            with file_lock(log, wait_s=1), HeadFile(self.path, self._keys) as head_file:
+                head = self._read(head_file)
+                if not placed.still_in(log):
+                    return False
+                if head.size_bytes >= placed.end:
+                    return True
+                os.ftruncate(log, placed.offset)
+        except OSError:
+            self._withdrawn = (placed.offset, placed.data)
+        return False
+
+    def _read(self, head_file: HeadFile) -> Head:
+        try:
+            head = head_file.read()
+        except HeadError as error:
+            raise self._refusal(f"its head file {error}") from None
+        if head is None:
+            raise self._refusal("its head file is gone")
+        return head
+
+    def _covers(self, flusher: int, log: int, placed: _Placed) -> bool:
+        """Say whether the head file has passed `placed`; asked without a lock."""
+        try:
+            head = parse_head(read_at(flusher, 2 * SLOT_BYTES + 1, 0), self._keys)
+            return head is not None and head.size_bytes >= placed.end and placed.still_in(log)
+        except (HeadError, OSError):
+            return False
+
+
+@contextmanager
+def _turn(
+    flusher: int, wait_s: float, cancelled: Cancelled, covered: Callable[[], bool]
+) -> Iterator[bool]:
+    """Hold the lock of an open head file and give True; or give False as soon as `covered`."""
+    deadline = time.monotonic() + wait_s
+    pause_s = _PAUSE_S
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(file_lock(flusher, wait_s=0))
+            except TimeoutError:
+                if cancelled() or time.monotonic() > deadline:
+                    raise
+            else:
+                break
+            time.sleep(pause_s)
+            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+            if covered():
+                yield False
+                return
+        yield True

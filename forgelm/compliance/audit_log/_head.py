@@ -1,0 +1,251 @@
+"""The head file: where the log ends, in two slots, so that lines removed at the end are seen.
+
+Each append writes its intent (the hash of the line to come) to slot 1, then the line, then the new
+end to slot 0. A crash may tear the slot being written, never the other. Nothing is flushed but the
+log, so after a power loss the head may lag behind the log; it never leads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from forgelm.compliance.audit_log._chain import GENESIS
+from forgelm.compliance.audit_log._entry import encode, seal
+from forgelm.compliance.audit_log._files import open_regular, read_at, write_at, write_replacing
+from forgelm.compliance.audit_log._keys import KeyRing
+
+__all__ = ["SLOT_BYTES", "Head", "HeadError", "HeadFile", "head_path", "parse_head"]
+
+_COMMIT, _INTENT = 0, 1
+AHEAD = "ahead"
+# A slot's text fits one 512-byte sector, the unit disks write whole; the rest is padding, which
+# keeps the slots in different pages.
+SLOT_BYTES = 4096
+
+
+class HeadError(Exception):
+    """The head file was altered, or belongs to another secret; the message is a clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a log ends.
+
+    Attributes:
+        generation: Counts writes of the head file.
+        entries: Lines in the log.
+        size_bytes: Their length, newlines included.
+        last_line_bytes: Length of the last of them.
+        chain_head: SHA-256 of the last of them, or "genesis".
+        keyed: Lines carry tags by now.
+        anchored_from: Lines that were there before the head file was.
+        pending: SHA-256 of the line about to be written, or ""; "ahead" where this head itself is
+            what is about to be flushed.
+        pending_bytes: Its length.
+        pending_keyed: It carries a tag.
+        grouped: Several lines may be written before a flush.
+    """
+
+    generation: int = 0
+    entries: int = 0
+    size_bytes: int = 0
+    last_line_bytes: int = 0
+    chain_head: str = GENESIS
+    keyed: bool = False
+    anchored_from: int = 0
+    pending: str = ""
+    pending_bytes: int = 0
+    pending_keyed: bool = False
+    grouped: bool = False
+
+    def with_line(self, line_hash: str, line_bytes: int, *, keyed: bool) -> Head:
+        """Return the head after one more line."""
+        return replace(
+            self,
+            entries=self.entries + 1,
+            size_bytes=self.size_bytes + line_bytes,
+            last_line_bytes=line_bytes,
+            chain_head=line_hash,
+            keyed=keyed or self.keyed,
+            pending="",
+            pending_bytes=0,
+            pending_keyed=False,
+        )
+
+
+_DEFAULTS = asdict(Head())
+
+
+def head_path(log: Path) -> Path:
+    """Return where the head file of `log` lies."""
+    return log.with_name(log.name + ".head")
+
+
+def parse_head(content: bytes, keys: KeyRing) -> Head | None:
+    """Return the newest state in a head file's bytes, or None where none was ever written.
+
+    Raises:
+        HeadError: It was altered, or its MAC matches none of `keys`.
+    """
+    if not content.strip(b"\0"):
+        return None
+    commit = _parse_slot(content[:SLOT_BYTES], keys)
+    intent = _parse_slot(content[SLOT_BYTES : 2 * SLOT_BYTES], keys)
+    if len(content) > 2 * SLOT_BYTES or (commit is None and (intent is None or not intent.pending)):
+        raise HeadError("is damaged: neither of its two slots is whole")
+    if intent is not None and intent.pending == AHEAD:
+        # It counts only where the commit that followed its flush tore.
+        return replace(intent, pending="") if commit is None else commit
+    if intent is not None and commit is None:
+        # The commit that tore was written after its line was flushed: that line must be there.
+        return intent.with_line(intent.pending, intent.pending_bytes, keyed=intent.pending_keyed)
+    if commit is not None and (intent is None or commit.generation > intent.generation):
+        return commit
+    return intent
+
+
+def _parse_slot(slot: bytes, keys: KeyRing) -> Head | None:
+    """Return a slot's state, or None when it is torn or was never written."""
+    try:
+        values: dict[str, Any] = json.loads(slot.rstrip(b" \n"))
+        digest = values.pop("sha256")
+        sealed = encode(values)
+        mac = values.pop("hmac", None)
+        head = Head(**values)
+        sane = _is_sane(values)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    if hashlib.sha256(sealed).hexdigest() != digest or not sane:
+        return None
+    if head.keyed and mac is None:
+        raise HeadError("carries no MAC, although the log is keyed: it was replaced")
+    if mac is not None and keys:
+        payload, found = encode(values), str(mac).encode()
+        macs = [_mac(secret, payload).encode() for secret in keys.secrets]
+        if not any(hmac.compare_digest(expected, found) for expected in macs):
+            raise HeadError(
+                "has a MAC that does not match: it was altered, or the secret is another one"
+            )
+    return head
+
+
+def _is_sane(values: dict[str, Any]) -> bool:
+    for name, default in _DEFAULTS.items():
+        value = values.get(name, default) if name == "grouped" else values[name]
+        if type(value) is not type(default) or (type(default) is int and value < 0):
+            return False
+    lengths = [values[name] for name in ("entries", "size_bytes", "last_line_bytes")]
+    return lengths == [0, 0, 0] or (0 not in lengths and lengths[2] <= lengths[1])
+
+
+def _mac(secret: str, payload: bytes) -> str:
+    secret_bytes = secret.encode("utf-8", "surrogatepass")
+    key = hmac.digest(secret_bytes, b"forgelm audit log head", "sha256")
+    return hmac.digest(key, payload, "sha256").hex()
+
+
+def _slot_bytes(head: Head, keys: KeyRing) -> bytes:
+    values = {name: getattr(head, name) for name in _DEFAULTS}
+    if not head.grouped:
+        del values["grouped"]
+    payload = encode(values)
+    if keys.secret is not None:
+        payload = seal(payload, "hmac", _mac(keys.secret, payload))
+    sealed = seal(payload, "sha256", hashlib.sha256(payload).hexdigest())
+    return sealed.ljust(SLOT_BYTES - 1) + b"\n"
+
+
+class HeadFile:
+    """The open head file of a log that this process has locked."""
+
+    def __init__(self, log: Path, keys: KeyRing) -> None:
+        self._path = head_path(log)
+        self._keys = keys
+        self._generation = 0
+        self._descriptor = -1
+        self._commit_is_torn = False
+
+    def __enter__(self) -> HeadFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.close(self._descriptor)
+
+    def read(self) -> Head | None:
+        """Return the newest state, or None where there is no head file yet.
+
+        Raises:
+            HeadError: It was altered, or belongs to another secret.
+            OSError: It cannot be opened.
+        """
+        try:
+            self._descriptor = open_regular(self._path, os.O_RDWR)
+        except FileNotFoundError:
+            return None
+        content = read_at(self._descriptor, 2 * SLOT_BYTES + 1, 0)
+        head = parse_head(content, self._keys)
+        if head is not None:
+            self._generation = head.generation
+            self._commit_is_torn = _parse_slot(content[:SLOT_BYTES], self._keys) is None
+        return head
+
+    def create(self, head: Head) -> None:
+        """Start a new head file at `head`; it appears whole, and on the disk, or not at all."""
+        self._generation = 2
+        older, newer = replace(head, generation=1), replace(head, generation=2)
+        slots = _slot_bytes(newer, self._keys) + _slot_bytes(older, self._keys)
+        write_replacing(self._path, slots)
+        self._close()
+        self._descriptor = open_regular(self._path, os.O_RDWR)
+
+    def write_intent(self, head: Head, after: Head) -> None:
+        """Record that the line which leads from `head` to `after` is about to be written."""
+        self._mend(head)
+        intent = replace(
+            head,
+            pending=after.chain_head,
+            pending_bytes=after.last_line_bytes,
+            pending_keyed=after.keyed,
+        )
+        self._write(_INTENT, intent)
+
+    def begin_groups(self, head: Head) -> Head:
+        """Record for good, before the first of them, that lines are flushed in groups."""
+        grouped = replace(head, grouped=True)
+        self.write_ahead(head, grouped)
+        self.write_commit(grouped)
+        os.fsync(self._descriptor)
+        return grouped
+
+    def _mend(self, head: Head) -> None:
+        """Rewrite a torn commit: beside a new intent it would read as "that line was flushed"."""
+        if self._commit_is_torn:
+            self.write_commit(head)
+            os.fsync(self._descriptor)
+            self._commit_is_torn = False
+
+    def write_ahead(self, head: Head, after: Head) -> None:
+        """Record that the lines from `head` to `after`, which are written, will be flushed."""
+        self._mend(head)
+        self._write(_INTENT, replace(after, pending=AHEAD))
+
+    def write_commit(self, head: Head) -> None:
+        """Record the new end, once the log is flushed."""
+        self._write(_COMMIT, head)
+
+    def _write(self, slot: int, head: Head) -> None:
+        self._generation += 1
+        content = _slot_bytes(replace(head, generation=self._generation), self._keys)
+        write_at(self._descriptor, content, slot * SLOT_BYTES)

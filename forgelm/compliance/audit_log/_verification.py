@@ -1,0 +1,273 @@
+"""Walking one file of a log from its first byte to its last, in constant memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forgelm.compliance.audit_log._blocks import line_blocks
+from forgelm.compliance.audit_log._chain import GENESIS, ChainWalker
+from forgelm.compliance.audit_log._diagnosis import Break, what_happened_at
+from forgelm.compliance.audit_log._entry import BLANK, INCOMPLETE
+from forgelm.compliance.audit_log._files import open_regular, read_at
+from forgelm.compliance.audit_log._head import SLOT_BYTES, Head, HeadError, head_path, parse_head
+from forgelm.compliance.audit_log._keys import KeyRing
+from forgelm.compliance.audit_log._lock import file_lock
+from forgelm.compliance.audit_log._personal import CommitmentScan
+from forgelm.compliance.audit_log._results import LogHead, VerifyResult
+from forgelm.compliance.audit_log._sidecar import ManifestError, manifest_path, read_manifest
+
+__all__ = ["Verification", "Walk", "invalid", "pinned_elsewhere"]
+
+_LOCK_WAIT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How one file is walked.
+
+    Attributes:
+        keys: The secrets.
+        require_tags: Every line must carry a tag that matches.
+        begin: Where the walk begins: the end of the file before, or of lines taken on trust.
+        wanted: SHA-256 of the line to look for.
+        on_line: Called with the bytes of each accepted line, newline excluded.
+        commitments: Collects the commitments to personal data.
+    """
+
+    keys: KeyRing
+    require_tags: bool
+    begin: LogHead | None = None
+    wanted: str | None = None
+    on_line: Callable[[bytes], None] | None = None
+    commitments: CommitmentScan = field(default_factory=CommitmentScan)
+
+    def walker(self) -> ChainWalker:
+        """Return a walker at the beginning."""
+        begin = self.begin or LogHead(GENESIS, 0)
+        return ChainWalker(
+            self.keys,
+            require_tags=self.require_tags,
+            entries=begin.entries_count - begin.earlier_entries,
+            size_bytes=begin.size_bytes,
+            last_line_bytes=begin.last_line_bytes,
+            chain_head=begin.chain_head if begin.size_bytes else GENESIS,
+            keyed=begin.keyed,
+            key_ids=begin.key_ids,
+            wanted=self.wanted,
+            on_line=self.on_line,
+        )
+
+
+class Verification:
+    """One walk over an open file, up to where it ended when the walk began.
+
+    Attributes:
+        found_at: Number of the line that was looked for, over all files; 0 where it is not here.
+    """
+
+    def __init__(self, log: Path, descriptor: int, walk: Walk) -> None:
+        self._log = log
+        self._descriptor = descriptor
+        self._walk = walk
+        self._earlier = walk.begin.earlier_entries if walk.begin else 0
+        self._walker = walk.walker()
+        self._head: Head | None = None
+        self._notes: list[str] = []
+        self._commitments = walk.commitments
+
+    @property
+    def found_at(self) -> int:
+        return self._walker.wanted_at and self._walker.wanted_at + self._earlier
+
+    def run(self) -> VerifyResult:
+        try:
+            manifest = read_manifest(self._log)
+            size = self._snapshot()
+        except ManifestError as error:
+            return invalid(f"the manifest {manifest_path(self._log)} {error}")
+        except HeadError as error:
+            return invalid(f"the head file {head_path(self._log)} {error}")
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            return invalid(f"{error.filename} is a symbolic link, not the file itself")
+        if not size:
+            return invalid(f"{self._log} is empty{pinned_elsewhere(self._log)}")
+        if manifest is None:
+            self._notes.append("There is no manifest: what the first line was is not pinned.")
+        first = None if manifest is None else str(manifest["first_entry_sha256"])
+        return self._walk_through(size, first) or self._missing_at_end() or self._passed()
+
+    def _snapshot(self) -> int:
+        """Read the head file and return the log's size, as they are between two appends."""
+        try:
+            with file_lock(self._descriptor, wait_s=_LOCK_WAIT_S, shared=True):
+                self._head = self._read_head()
+                return os.fstat(self._descriptor).st_size
+        except OSError as error:
+            if error.errno not in (errno.ETIMEDOUT, errno.ENOLCK, errno.ENOTSUP):
+                raise
+            self._notes.append("The log could not be locked: an event may have been under way.")
+            self._head = self._read_head()
+            return os.fstat(self._descriptor).st_size
+
+    def _read_head(self) -> Head | None:
+        try:
+            descriptor = open_regular(head_path(self._log), os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            content = read_at(descriptor, 2 * SLOT_BYTES + 1, 0)
+        finally:
+            os.close(descriptor)
+        return parse_head(content, self._walk.keys)
+
+    def _walk_through(self, size: int, first_hash: str | None) -> VerifyResult | None:
+        walker = self._walker
+        for block in line_blocks(self._descriptor, walker.size_bytes, size):
+            self._commitments.look_at(block)
+            start = 0
+            while start < len(block):
+                moved = walker.accept_plain(block, start, self._next_pin())
+                if moved == start:
+                    moved = block.find(b"\n", start) + 1 or len(block)
+                    problem = walker.problem_with(block[start:moved])
+                    if problem:
+                        return self._invalid_next(problem, size)
+                start = moved
+                problem = self._pin_problem(first_hash)
+                if problem:
+                    return self._invalid_last(problem)
+        if walker.size_bytes < size:
+            return self._invalid_next(INCOMPLETE, size)
+        return None
+
+    def _next_pin(self) -> int:
+        """Return the number of the next line that a side file says something of."""
+        entries, head = self._walker.entries, self._head
+        if not entries:
+            return 1
+        return head.entries if head and head.entries > entries else sys.maxsize
+
+    def _pin_problem(self, first_hash: str | None) -> str | None:
+        walker, head = self._walker, self._head
+        if walker.entries == 1 and first_hash not in (None, walker.chain_head):
+            return "it is not the first line that the manifest pins"
+        if head is not None and walker.entries == head.entries:
+            return _head_problem(walker, head)
+        return None
+
+    def _missing_at_end(self) -> VerifyResult | None:
+        walker, head = self._walker, self._head
+        if head is None or walker.entries >= head.entries:
+            return None
+        missing = head.entries - walker.entries
+        return self._result(
+            walker.entries + 1,
+            f"{missing} line{'s were' if missing > 1 else ' was'} removed at the end: the log has "
+            f"{walker.entries} ({walker.size_bytes} bytes), its head file records {head.entries} "
+            f"({head.size_bytes} bytes)",
+            read=walker.entries,
+            last_hash=self._last_hash(),
+        )
+
+    def _passed(self) -> VerifyResult:
+        walker, head, notes = self._walker, self._head, self._notes
+        if head is None:
+            notes.append("There is no head file: lines removed at the end would not be seen.")
+        elif head.anchored_from:
+            notes.append(
+                f"The head file was begun after line {head.anchored_from}: lines removed at the "
+                "end before then would not be seen."
+            )
+        if head is not None and walker.entries > head.entries:
+            notes.append(f"The lines after line {head.entries} are not in the head file yet.")
+        keys = self._walk.keys
+        if walker.keyed and not keys:
+            notes.append("The tags were not checked: no secret was given.")
+        if keys and not walker.keyed:
+            notes.append("No line carries a tag: the secret proves nothing here.")
+        return self._result(None, None, read=walker.entries, last_hash=self._last_hash())
+
+    def _invalid_next(self, problem: str, size: int) -> VerifyResult:
+        """The line after the last accepted one is not as it should be."""
+        walker, head = self._walker, self._head
+        number = walker.entries + 1
+        blank = problem == BLANK
+        reason = f"line {number} (byte {walker.size_bytes}): {problem}"
+        if problem == INCOMPLETE:
+            reason += self._what_the_head_says()
+        elif problem == walker.chain_problem and walker.entries:
+            recorded = head.entries if head else 0
+            broken = Break(number, walker.size_bytes, walker.chain_head, recorded)
+            clause = what_happened_at(self._descriptor, size, broken)
+            reason += f" ({clause})" if clause else ""
+        return self._result(number, reason, read=number - blank, last_hash=self._last_hash())
+
+    def _last_hash(self) -> str | None:
+        return self._walker.chain_head if self._walker.entries else None
+
+    def _what_the_head_says(self) -> str:
+        head = self._head
+        if head is None:
+            return ""
+        if head.entries > self._walker.entries:
+            return f"; the head file records {head.entries} whole lines, so the end was cut"
+        return "; the head file records no such line, and the next AuditLogger will set it aside"
+
+    def _invalid_last(self, problem: str) -> VerifyResult:
+        """The last accepted line fits the chain, but not what the side files pin."""
+        walker = self._walker
+        start = walker.size_bytes - walker.last_line_bytes
+        reason = f"line {walker.entries} (byte {start}): {problem}"
+        return self._result(walker.entries, reason, read=walker.entries, last_hash=None)
+
+    def _result(
+        self, index: int | None, reason: str | None, *, read: int, last_hash: str | None
+    ) -> VerifyResult:
+        return VerifyResult(
+            valid=reason is None,
+            entries_count=self._earlier + read,
+            first_invalid_index=None if index is None else self._earlier + index,
+            reason=reason,
+            last_hash=last_hash,
+            remarks=tuple(self._notes),
+            has_head=self._head is not None,
+            end=None if reason else self._end(),
+        )
+
+    def _end(self) -> LogHead:
+        walker = self._walker
+        return LogHead(
+            chain_head=walker.chain_head,
+            entries_count=self._earlier + walker.entries,
+            earlier_entries=self._earlier,
+            size_bytes=walker.size_bytes,
+            last_line_bytes=walker.last_line_bytes,
+            keyed=walker.keyed,
+            key_ids=walker.key_ids if walker.keyed else (),
+        )
+
+
+def _head_problem(walker: ChainWalker, head: Head) -> str | None:
+    if (walker.chain_head, walker.size_bytes) != (head.chain_head, head.size_bytes):
+        return "it is not the line that the head file records: it, or lines before it, were edited"
+    if walker.keyed != head.keyed:
+        have, had = ("tags", "none") if walker.keyed else ("no tags", "tags")
+        return f"the lines up to here have {have}, where the head file records {had}"
+    return None
+
+
+def pinned_elsewhere(log: Path) -> str:
+    """Say which side files show that a missing or empty log had lines."""
+    beside = [path.name for path in (manifest_path(log), head_path(log)) if path.exists()]
+    return f", but {' and '.join(beside)} beside it: its lines were deleted" if beside else ""
+
+
+def invalid(reason: str) -> VerifyResult:
+    return VerifyResult(valid=False, reason=reason)
