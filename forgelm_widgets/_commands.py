@@ -31,7 +31,6 @@ def line_commands() -> click.Group:
     commands = {name: _adapted(command) for name, command in _visible(cli).items()}
     commands["runs"] = _listed_as_table(commands["runs"])
     commands["train"] = _trains_in_background(cli.commands["train"])
-    commands["verify"] = commands["verify-audit"]
     commands |= {str(own.name): own for own in (_config(), _preflight(), _attach())}
     group = click.Group("forgelm", commands=commands)
     return _with_help(group, "Fine-tune a language model, with evidence for an auditor.")
