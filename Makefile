@@ -61,7 +61,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing into $(VENV) (some minutes the first time) ..."
-	$(INSTALL) --editable '.[train,data,dedup,pii,notebook,cluster,dev]'
+	$(INSTALL) --editable '.[train,eval,data,dedup,pii,notebook,cluster,remote,sign,anchor,export,dev]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)-base/.installed: pyproject.toml constraints.txt

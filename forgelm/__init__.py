@@ -10,11 +10,14 @@ __all__ = [
     "AuditDiff",
     "AuditLogger",
     "AuditReport",
+    "BenchmarkResult",
     "Checkpoint",
+    "CheckpointSummary",
     "ConfigError",
     "ConfigField",
     "ConsistencyProof",
     "DedupSummary",
+    "EvaluationReport",
     "EvidenceBundle",
     "EvidenceVerdict",
     "ExportResult",
@@ -22,6 +25,7 @@ __all__ = [
     "ForgeConfig",
     "ForgeTrainer",
     "InclusionProof",
+    "JudgeResult",
     "LogHead",
     "MaskSummary",
     "MemoryEstimate",
@@ -38,7 +42,11 @@ __all__ = [
     "QuickstartResult",
     "Run",
     "RunStatus",
+    "SafetyResult",
+    "SeedFailure",
     "SplitSummary",
+    "SyntheticDataGenerator",
+    "SyntheticResult",
     "TimestampResult",
     "TrainResult",
     "Verdict",
@@ -46,6 +54,8 @@ __all__ = [
     "VerifyGgufResult",
     "VerifyIntegrityResult",
     "VerifyResult",
+    "WebhookNotifier",
+    "WebhookOutcome",
     "__api_version__",
     "__version__",
     "anchor_checkpoint",
@@ -62,16 +72,20 @@ __all__ = [
     "describe_config",
     "detect_pii",
     "detect_secrets",
+    "evaluate_model",
+    "evaluate_safety",
     "export_gguf",
     "find_pii",
     "find_secrets",
     "get_model_and_tokenizer",
     "inclusion_proof",
+    "judge_answers",
     "launch_run",
     "list_approvals",
     "list_quality_checks",
     "list_runs",
     "load_config",
+    "manage_checkpoints",
     "mask_dataset",
     "mask_pii",
     "mask_secrets",
@@ -86,7 +100,9 @@ __all__ = [
     "read_progress",
     "reject_model",
     "resume_run",
+    "run_benchmark",
     "run_quickstart",
+    "setup_authentication",
     "sign_checkpoint",
     "sign_model",
     "split_dataset",
@@ -106,6 +122,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from forgelm._version import __api_version__, __version__
+    from forgelm.auth import setup_authentication
+    from forgelm.checkpoints import CheckpointSummary, manage_checkpoints
     from forgelm.compliance import (
         ApprovalResult,
         AuditLogger,
@@ -174,6 +192,16 @@ if TYPE_CHECKING:
         split_dataset,
     )
     from forgelm.errors import ConfigError
+    from forgelm.evaluation import (
+        BenchmarkResult,
+        EvaluationReport,
+        JudgeResult,
+        SafetyResult,
+        evaluate_model,
+        evaluate_safety,
+        judge_answers,
+        run_benchmark,
+    )
     from forgelm.export import ExportResult, MergeResult, export_gguf, merge_adapter, merge_models
     from forgelm.quickstart import QuickstartResult, run_quickstart
     from forgelm.results import TrainResult, Verdict
@@ -188,6 +216,7 @@ if TYPE_CHECKING:
         read_progress,
         resume_run,
     )
+    from forgelm.synthetic import SeedFailure, SyntheticDataGenerator, SyntheticResult
     from forgelm.trainer import (
         ForgeTrainer,
         MemoryEstimate,
@@ -196,6 +225,7 @@ if TYPE_CHECKING:
         get_model_and_tokenizer,
         preflight,
     )
+    from forgelm.webhook import WebhookNotifier, WebhookOutcome
 else:
 
     def __getattr__(name):

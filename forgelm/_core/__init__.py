@@ -1,10 +1,12 @@
 """What every room shares: optional packages, digests, files, and the names of splits."""
 
+from forgelm._core.chat import ChatClient, ChatError, ChatReply
 from forgelm._core.digest import sha256_file, sha256_hex
 from forgelm._core.files import (
     append_json_line,
     json_safe,
     open_atomic,
+    sync_folder,
     write_atomic,
     write_json_atomic,
 )
@@ -17,6 +19,9 @@ __all__ = [
     "MODEL_LOADING",
     "SPLIT_NAMES",
     "Answer",
+    "ChatClient",
+    "ChatError",
+    "ChatReply",
     "append_json_line",
     "is_installed",
     "json_safe",
@@ -28,6 +33,7 @@ __all__ = [
     "sha256_file",
     "sha256_hex",
     "split_in_name",
+    "sync_folder",
     "without_secrets",
     "write_atomic",
     "write_json_atomic",

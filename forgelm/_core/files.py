@@ -7,12 +7,19 @@ import math
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-__all__ = ["append_json_line", "json_safe", "open_atomic", "write_atomic", "write_json_atomic"]
+__all__ = [
+    "append_json_line",
+    "json_safe",
+    "open_atomic",
+    "sync_folder",
+    "write_atomic",
+    "write_json_atomic",
+]
 
 
 @contextmanager
@@ -51,6 +58,17 @@ def write_json_atomic(path: str | Path, document: Any) -> None:
     """Write `document` as indented strict JSON with a final newline, atomically."""
     text = json.dumps(json_safe(document), ensure_ascii=False, indent=2, allow_nan=False)
     write_atomic(path, text + "\n")
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Have the names in `folder` on the disk too, where the system and the file system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # some network file systems cannot
+                os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def append_json_line(stream: TextIO, document: Any) -> None:

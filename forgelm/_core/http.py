@@ -50,6 +50,7 @@ def post(
     deadline_s: float = 10.0,
     max_body_bytes: int = 0,
     allow_private: bool = False,
+    ca_bundle: str | None = None,
 ) -> Answer:
     """Send a body to a server and return its answer, whatever the status.
 
@@ -62,16 +63,17 @@ def post(
         max_body_bytes: How much of the answer's body is read; the rest never is.
         allow_private: Also post to this machine and to private networks. Link-local addresses,
             where clouds serve credentials, stay refused.
+        ca_bundle: File with the certificates that vouch for the server, instead of the system's.
 
     Raises:
-        OptionalDependencyError: The `anchor` extra is not installed.
+        OptionalDependencyError: The `remote` extra is not installed.
         ValueError: The URL cannot be used.
         RemoteError: The address is refused, or the server did not answer as it should; an OSError.
             The message has nothing of the URL but scheme, host and port.
     """
     import ssl
 
-    http = require("httpcore", extra="anchor", feature=_FEATURE)
+    http = require("httpcore", extra="remote", feature=_FEATURE)
     place = _parse(url)
     where = without_secrets(url)
     watch = _Watch(deadline_s)
@@ -81,7 +83,7 @@ def post(
         with (
             watch,
             http.ConnectionPool(
-                ssl_context=ssl.create_default_context(), network_backend=backend
+                ssl_context=ssl.create_default_context(cafile=ca_bundle), network_backend=backend
             ) as pool,
             pool.stream(
                 "POST",
@@ -138,7 +140,7 @@ def _parse(url: str) -> SplitResult:
 
 
 def _ascii_url(place: SplitResult) -> Any:
-    http = require("httpcore", extra="anchor", feature=_FEATURE)
+    http = require("httpcore", extra="remote", feature=_FEATURE)
     host = place.hostname or ""
     try:
         name = host.encode("ascii") if host.isascii() else host.encode("idna")

@@ -15,10 +15,13 @@ from forgelm.cli.commands.approvals import approvals, approve, reject
 from forgelm.cli.commands.audit import audit
 from forgelm.cli.commands.audit_diff import audit_diff
 from forgelm.cli.commands.checkpoint import checkpoint
+from forgelm.cli.commands.checkpoints import manage_checkpoints
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.evaluate import evaluate
 from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.export import export, merge, merge_adapter
 from forgelm.cli.commands.findings import findings
+from forgelm.cli.commands.generate import generate
 from forgelm.cli.commands.mask import mask
 from forgelm.cli.commands.quickstart import quickstart
 from forgelm.cli.commands.runs import runs
@@ -40,7 +43,9 @@ _EPILOG = (
     epilog=_EPILOG,
     commands=[
         quickstart,
+        generate,
         train,
+        evaluate,
         runs,
         export,
         merge,
@@ -61,6 +66,7 @@ _EPILOG = (
         verify_integrity,
         verify_gguf,
         checkpoint,
+        manage_checkpoints,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

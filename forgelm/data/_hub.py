@@ -17,7 +17,7 @@ from forgelm.errors import DataError
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["hub_session", "hub_token", "is_hub_name", "load_hub_dataset"]
+__all__ = ["hub_offline", "hub_session", "hub_token", "is_hub_name", "load_hub_dataset"]
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _OFFLINE = "HF_HUB_OFFLINE"
@@ -82,6 +82,13 @@ def hub_session(config: ForgeConfig) -> Iterator[None]:
     with warnings.catch_warnings(), offline:
         # One library's notes to another, which no user of ours can act on.
         warnings.filterwarnings("ignore", category=FutureWarning, module="transformers|trl|peft")
+        yield
+
+
+@contextmanager
+def hub_offline() -> Iterator[None]:
+    """Keep the Hugging Face libraries of this process off the network within the block."""
+    with _SWITCH.on():
         yield
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "LabelledAnswer",
     "PreferencePair",
     "Prompt",
+    "one_sided",
     "read_labelled",
     "read_pair",
     "read_prompt",
@@ -147,3 +148,12 @@ def _exchange(
     if len(answer) > 1:
         separator = None
     return Conversation([*prompt, *answer], len(prompt), separator, offered_tools(row.get("tools")))
+
+
+def one_sided(good: int, bad: int) -> str | None:
+    """Say what is wrong with answers that are all good or all bad, or None."""
+    if not good + bad or (good and bad):
+        return None
+    side = "true" if good else "false"
+    learned = "kto learns from good and bad answers"
+    return f"{learned}, and every label to train on is {side}; add rows of the other"

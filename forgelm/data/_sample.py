@@ -43,6 +43,7 @@ class SourceSample:
         lost_tokens: How many of those truncation takes away.
         truncated_rows: Rows that are longer than `model.max_length`.
         dropped_rows: Rows with nothing to learn from after truncation.
+        labels: Usable rows with a thumb up and with a thumb down, for kto alone.
     """
 
     key: str
@@ -59,6 +60,7 @@ class SourceSample:
     lost_tokens: int = 0
     truncated_rows: int = 0
     dropped_rows: int = 0
+    labels: tuple[int, int] | None = None
 
 
 def sample_sources(
@@ -132,6 +134,9 @@ def _sample(
             problems.add(file, number, str(error))
     first = _plain(usable[0][2]) if usable else None
     sample = replace(sample, format=found, first=first)
+    if trainer_type == "kto":
+        good = sum(answer.label for _, _, answer in usable)
+        sample = replace(sample, labels=(good, len(usable) - good))
     if recipe is not None:
         sample = _counted(sample, usable, recipe, problems, config.model.max_length)
     return replace(sample, problem=_text_of(problems))

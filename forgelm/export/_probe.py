@@ -14,17 +14,20 @@ _ROWS, _TOKENS = 2, 24
 _STRIDE, _START = 7919, 13  # a prime: tokens from all over the vocabulary
 
 
-def probe_logits(model: Any, *, autocast: str | None = None) -> Any:
+def probe_logits(model: Any, *, autocast: str | None = None, device: Any = None) -> Any:
     """Return the logits of `model` on the probe: float32 on the CPU, (row, token, vocabulary).
 
     Args:
         model: A causal language model, with or without an adapter; its mode is left as it was.
         autocast: Name of the number format of the forward pass, where that is not the weights'.
+        device: Where it computes, if that is not where the weights lie.
     """
     torch = require("torch", extra="train", feature="Checking a model")
     weight = model.get_input_embeddings().weight
-    ids = (torch.arange(_ROWS * _TOKENS) * _STRIDE + _START) % weight.shape[0]
-    rows = ids.reshape(_ROWS, _TOKENS).to(weight.device)
+    # DeepSpeed keeps the shape of a weight that is elsewhere under a name of its own.
+    vocabulary = getattr(weight, "ds_shape", weight.shape)[0]
+    ids = (torch.arange(_ROWS * _TOKENS) * _STRIDE + _START) % vocabulary
+    rows = ids.reshape(_ROWS, _TOKENS).to(device if device is not None else weight.device)
     cast: Any = contextlib.nullcontext()
     if autocast is not None:
         cast = torch.autocast(weight.device.type, dtype=getattr(torch, autocast))

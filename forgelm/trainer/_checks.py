@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forgelm._core import is_installed
 from forgelm.data import DataSummary, check_source, is_hub_name
 from forgelm.errors import ConfigError, DataError, OptionalDependencyError
+from forgelm.evaluation import check_evaluation
 from forgelm.export import merge_issues
 from forgelm.trainer.algorithms import ALGORITHMS
 from forgelm.trainer.backend import asks_for_processes, capability_issues, distributed_issues
@@ -37,13 +38,7 @@ _PACKAGES = ("torch", "transformers", "datasets", "accelerate", "peft", "trl", "
 # Keys of the schema that this release cannot honour, and when they ask for something.
 _NOT_YET: tuple[tuple[str, Callable[[Any], bool]], ...] = (
     ("model.multimodal.enabled", bool),
-    ("synthetic.enabled", bool),
     ("monitoring.enabled", bool),
-    ("evaluation.benchmark.enabled", bool),
-    ("evaluation.safety.enabled", bool),
-    ("evaluation.llm_judge.enabled", bool),
-    ("webhook.url", bool),
-    ("webhook.url_env", bool),
     ("retention.enforce", lambda value: value != "log_only"),
     ("pipeline", bool),
 )
@@ -57,7 +52,10 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
         OptionalDependencyError: The `train` extra is not installed.
     """
     issues = find_issues(config, has_model=has_model, has_data=has_data)
-    if not issues and not has_model:
+    if issues:
+        raise ConfigError(issues=issues)
+    require_train_extra()
+    if not has_model:
         for finding in look_at_fit(config).findings(config):
             if finding.severity == "error":
                 issues.append((finding.path, finding.message))
@@ -65,12 +63,12 @@ def check_before_loading(config: ForgeConfig, *, has_model: bool, has_data: bool
                 logger.warning("%s: %s", finding.path, finding.message)
     if issues:
         raise ConfigError(issues=issues)
-    require_train_extra()
 
 
 def find_issues(config: ForgeConfig, *, has_model: bool, has_data: bool) -> list[Issue]:
     """Return everything that is known to be wrong before anything is loaded: key and problem."""
     issues = [*_unsupported(config), *_output_issues(config), *_gate_issues(config)]
+    issues += [*check_evaluation(config), *_company_issues(config)]
     issues += [*capability_issues(config, has_model=has_model), *distributed_issues(config)]
     if not has_model:
         issues += _model_issues(config.model.name_or_path)
@@ -153,6 +151,19 @@ def _unsupported(config: ForgeConfig) -> Iterator[Issue]:
         if value is not None and asks(value):
             shown = f" ({value!r})" if isinstance(value, str | bool) and "url" not in path else ""
             yield path, f"not supported by this release yet{shown}; leave it out"
+
+
+def _company_issues(config: ForgeConfig) -> Iterator[Issue]:
+    """Look at what goes on beside the training."""
+    if _value(config, "synthetic.enabled"):
+        yield (
+            "synthetic.enabled",
+            "training writes no rows of its own; run forgelm generate CONFIG first, then set this "
+            "to false",
+        )
+    webhook = config.webhook
+    if webhook and (webhook.url or webhook.url_env) and not is_installed("httpcore"):
+        yield "webhook", "needs a package that is not installed: pip install 'forgelm[remote]'"
 
 
 def _gate_issues(config: ForgeConfig) -> Iterator[Issue]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from forgelm.trainer.algorithms import (
     ALGORITHMS,
     RewardFunction,
     check_answer_room,
+    check_labels,
     check_passed,
     common_arguments,
     plan_rewards,
@@ -48,6 +49,7 @@ from forgelm.trainer.loop import (
 )
 from forgelm.trainer.model import (
     FinalModel,
+    assemble_model,
     load_model,
     load_tokenizer,
     prepare_adapter,
@@ -119,6 +121,7 @@ class Session:
         check_passed(config, given.model, given.tokenizer)
         data = _prepared(config, tokenizer, given.dataset)
         check_rows(data.summary)
+        check_labels(config, data.splits["train"])
         rewards = plan_rewards(config, given.rewards, data.summary, precision)
 
         def build(plan: BatchPlan) -> Any:
@@ -154,7 +157,8 @@ class Session:
             watcher = StepWatcher(stream, self.stop, keeper, self.ranks, found)
             with interrupt_requests_stop(self.stop):
                 outcome = self._looped(watcher, trainers, build)
-                result = self._concluded(outcome, watcher, tokenizer, precision)
+                rows = len(data.splits.get("validation", ()))
+                result = self._concluded(outcome, watcher, tokenizer, precision, rows)
             _add_usage(result, meter.usage(config, tokens=watcher.tokens or None))
             write_evidence(
                 config,
@@ -222,7 +226,12 @@ class Session:
         )
 
     def _concluded(
-        self, outcome: LoopOutcome, watcher: StepWatcher, tokenizer: Any, precision: Precision
+        self,
+        outcome: LoopOutcome,
+        watcher: StepWatcher,
+        tokenizer: Any,
+        precision: Precision,
+        judged_rows: int,
     ) -> TrainResult:
         result = TrainResult(
             success=False,
@@ -237,23 +246,30 @@ class Session:
             result.error = f"stopped after step {watcher.stopped_at}: {self.stop.reason}"
             self.record.stopped(watcher.stopped_at, result)
             return result
+        self.ranks.part()
         if self.directory is None:
             result.error = "the run's first process has the result"
             return result
         self.directory.status.quiet_phase = True
         self.directory.status.write()
+        model = outcome.model
+        if outcome.gathered is not None:
+            model = assemble_model(
+                outcome.gathered, self.config, precision, compare=watcher.broken is None
+            )
+            precision = replace(precision, device="cpu")
         judge_model(
             result,
             self.record,
-            _figures(self.config, outcome, watcher),
+            _figures(self.config, outcome, watcher, judged_rows),
             self.given.gates,
-            model=outcome.model,
+            model=model,
             tokenizer=tokenizer,
             config=self.config,
             run_dir=self.run_dir,
         )
         final = FinalModel(
-            outcome.model, self.config, precision, self.run_dir, is_ours=self.given.model is None
+            model, self.config, precision, self.run_dir, is_ours=self.given.model is None
         )
         rejected = any(verdict.status == "failed" for verdict in result.verdicts)
         save = partial(
@@ -280,8 +296,11 @@ class Session:
         return result
 
 
-def _figures(config: ForgeConfig, outcome: LoopOutcome, watcher: StepWatcher) -> RunFigures:
+def _figures(
+    config: ForgeConfig, outcome: LoopOutcome, watcher: StepWatcher, judged_rows: int
+) -> RunFigures:
     algorithm = ALGORITHMS[config.training.trainer_type]
+    sampled = judged_rows * config.training.grpo_num_generations
     in_nats_a_token = config.training.trainer_type == "sft"
     return RunFigures(
         metrics=outcome.metrics,
@@ -290,6 +309,7 @@ def _figures(config: ForgeConfig, outcome: LoopOutcome, watcher: StepWatcher) ->
         broken=watcher.broken,
         vocabulary=outcome.model.config.get_text_config().vocab_size if in_nats_a_token else None,
         gradient=watcher.gradient,
+        answers=sampled if algorithm.is_rewarded else None,
     )
 
 

@@ -21,7 +21,7 @@ from forgelm.trainer._session import Given, Session
 from forgelm.trainer.algorithms import RewardFunction, as_reward_functions
 from forgelm.trainer.backend import Ranks, asks_for_processes
 from forgelm.trainer.loop import Listeners, StopRequest
-from forgelm.trainer.outcome import Gate, RunRecord, public_reason
+from forgelm.trainer.outcome import Gate, RunRecord, notices, public_reason
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
@@ -189,7 +189,8 @@ class ForgeTrainer:
             if ranks.is_first:
                 self._stop.run_dir = self.run_dir
             record = RunRecord(self.config, self.run_dir, self.run_id, silent=not ranks.is_first)
-            with record.failures(), hub_session(self.config), quiet_bars():
+            told = notices(self.config, record)
+            with record.failures(), hub_session(self.config), quiet_bars(), told as tell:
                 result = Session(
                     config=self.config,
                     run_dir=self.run_dir,
@@ -202,6 +203,7 @@ class ForgeTrainer:
                     directory=directory if ranks.is_first else None,
                     resume_from=resume_from,
                 ).run()
+                tell(result)
         except BaseException as error:
             if ranks.is_first:
                 with suppress(OSError):  # a full disk: the error under way says more

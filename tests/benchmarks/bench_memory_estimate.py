@@ -10,6 +10,7 @@ every part but `runtime`. Linux only.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -72,18 +73,17 @@ def build(case: dict[str, Any], folder: Path) -> None:
 
 
 def measure(case: dict[str, Any], folder: Path) -> None:
-    """Build in a child, then train here and print estimate and peak as JSON."""
-    if sys.argv[4:] == ["--build"]:
-        build(case, folder)
-        return
-    call = [sys.executable, __file__, "--child", json.dumps(case), str(folder), "--build"]
-    subprocess.run(call, check=True, capture_output=True)
-
+    """Build in a fork, then train here and print estimate and peak as JSON."""
     import peft  # noqa: F401
     import trl
     from trl import SFTTrainer  # noqa: F401
 
     assert trl
+    builder = os.fork()
+    if builder == 0:
+        build(case, folder)
+        os._exit(0)
+    assert os.waitpid(builder, 0)[1] == 0
     from forgelm import ForgeConfig, ForgeTrainer
     from forgelm.trainer.backend import look_at_machine
     from forgelm.trainer.planning import estimate_memory, read_model_files

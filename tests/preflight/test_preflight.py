@@ -74,6 +74,33 @@ def found(report: PreflightReport, severity: str) -> dict[str, str]:
     return {one.path: one.message for one in report.findings if one.severity == severity}
 
 
+def test_answers_of_one_kind_alone_cannot_be_learned_from_with_kto(
+    blocks: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = [{"prompt": "Where?", "completion": f"Here, {n}.", "label": True} for n in range(9)]
+    blocks["data"]["dataset_name_or_path"] = str(write_rows(tmp_path / "kto.jsonl", rows))
+    blocks["training"]["trainer_type"] = "kto"
+    said = found(look(blocks), "error")["data.dataset_name_or_path"]
+    assert said == (
+        "kto learns from good and bad answers, and every label to train on is true; add rows of "
+        "the other"
+    )
+
+
+def test_weights_that_are_missing_or_cut_off_are_found(blocks: dict[str, Any]) -> None:
+    weights = Path(blocks["model"]["name_or_path"]) / "model.safetensors"
+    tensor = {"dtype": "F32", "shape": [8, 8], "data_offsets": [0, 256]}
+    write_header(weights, json.dumps({"model.norm.weight": tensor}).encode())
+    assert found(look(blocks), "error")["model.name_or_path"] == (
+        "the weights cannot be read: model.safetensors was cut off: 0 bytes of 256 or more are "
+        "there; get the model anew"
+    )
+    weights.unlink()
+    assert found(look(blocks), "error")["model.name_or_path"] == (
+        "there are no weights; get the model anew"
+    )
+
+
 def test_a_sound_training_has_nothing_against_it(blocks: dict[str, Any], tmp_path: Path) -> None:
     pytest.importorskip("trl")
     before = sorted(tmp_path.rglob("*"))

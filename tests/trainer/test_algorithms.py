@@ -157,6 +157,19 @@ def test_the_only_adapter_that_is_saved_is_the_trained_one(
     assert folders == []
 
 
+def test_kto_refuses_answers_of_one_kind_and_says_when_one_is_rare(
+    make_config: ConfigMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = make_config(tmp_path / "run", training={"trainer_type": "kto", "max_steps": 1})
+    good = [row for row in labelled_rows() if row["label"]]
+    with pytest.raises(DataError, match="every label to train on is true; add rows of the other"):
+        ForgeTrainer(config, dataset=good).train()
+    bad = {"prompt": question(99), "completion": "No.", "label": False}
+    ForgeTrainer(config, dataset={"train": [*good, bad], "validation": good}).train()
+    assert "20 answers are good and 1 bad" in caplog.text
+    assert "desirable_weight" not in caplog.text
+
+
 @pytest.mark.parametrize("name", ["dpo", "kto"])
 def test_a_model_with_an_adapter_is_refused_where_a_reference_is_needed(
     name: str, make_config: ConfigMaker, tmp_path: Path

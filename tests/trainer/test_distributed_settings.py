@@ -55,15 +55,40 @@ def test_everything_that_cannot_be_honoured_is_named_at_once(
         "processes": 999,
         "fsdp_strategy": "hybrid_shard",
         "fsdp_backward_prefetch": "backward_post",
+        "fsdp_state_dict_type": "SHARDED_STATE_DICT",
     }
     issues = _issues(
-        make_config, tmp_path / "run", distributed=distributed, training={"oom_recovery": True}
+        make_config,
+        tmp_path / "run",
+        distributed=distributed,
+        training={"oom_recovery": True},
+        lora={"method": "pissa"},
     )
     assert {
         "distributed.fsdp_strategy",
         "distributed.fsdp_backward_prefetch",
+        "distributed.fsdp_state_dict_type",
+        "lora.method",
         "training.oom_recovery",
     } <= set(issues)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"zero_optimization": {"stage": 3}}', "stage3_gather_16bit_weights_on_model_save: true"),
+        ("[]", "cannot be read as JSON"),
+        ("{", "cannot be read as JSON"),
+    ],
+)
+def test_a_deepspeed_file_that_gathers_no_final_model_is_refused(
+    text: str, problem: str, make_config: ConfigMaker, tmp_path: Path
+) -> None:
+    path = tmp_path / "zero3.json"
+    path.write_text(text, encoding="utf-8")
+    distributed = {"strategy": "deepspeed", "processes": 1, "deepspeed_config": str(path)}
+    issues = _issues(make_config, tmp_path / "run", distributed=distributed)
+    assert problem in issues["distributed.deepspeed_config"]
 
 
 def test_a_deepspeed_file_that_is_not_there_is_named(

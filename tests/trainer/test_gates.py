@@ -64,6 +64,29 @@ def test_a_reward_has_to_rise(reward: float, status: str) -> None:
         )
 
 
+# Two means of 16 rewards that spread by 0.3 and 0.4 differ by sqrt((0.09 + 0.16) / 16) = 0.125
+# by one standard error: the limit is 0.5 - 2 * 0.125.
+@pytest.mark.parametrize(
+    ("reward", "answers", "status"),
+    [(0.26, 16, "passed"), (0.24, 16, "failed"), (0.26, 64, "failed"), (0.26, None, "failed")],
+)
+def test_a_sampled_reward_fails_only_when_chance_does_not_explain_it(
+    reward: float, answers: int | None, status: str
+) -> None:
+    found = RunFigures(
+        metrics={
+            "eval_reward": reward,
+            "eval_reward_std": 0.3,
+            "baseline_eval_reward": 0.5,
+            "baseline_eval_reward_std": 0.4,
+        },
+        judged="eval_reward",
+        higher_is_better=True,
+        answers=answers,
+    )
+    assert judge_figures(None, found)[-1].status == status
+
+
 def test_without_validation_rows_nothing_passes_but_the_finite_gate() -> None:
     gates = EvaluationConfig(max_acceptable_loss=1.0, baseline_loss=1.0)
     verdicts = judge_figures(gates, figures(train_loss=0.5))

@@ -28,7 +28,6 @@ psutil = pytest.importorskip("psutil")
 
 TOKEN = "hf_" + "private" * 4
 ENDLESS = {"max_steps": 100_000, "eval_steps": 50_000}
-LOGS_EVERY_STEP = {"max_steps": 500, "eval_steps": 500}
 
 
 @contextmanager
@@ -137,12 +136,12 @@ def test_a_launched_run_that_cannot_begin_says_why_in_its_result(
 def two_processes(make_config: ConfigMaker, tmp_path: Path) -> ForgeConfig:
     return make_config(
         tmp_path / "run",
-        training=LOGS_EVERY_STEP,
+        training={"max_steps": 80, "eval_steps": 40},
         distributed={"strategy": "ddp", "processes": 2},
     )
 
 
-def test_two_processes_train_one_model_and_stop_together(
+def test_two_processes_train_one_model_stop_together_resume_and_finish(
     two_processes: ForgeConfig, tmp_path: Path
 ) -> None:
     run_dir = tmp_path / "run"
@@ -170,6 +169,25 @@ def test_two_processes_train_one_model_and_stop_together(
     # 54 rows, 2 processes, 4 rows a batch, 2 batches a step: 4 steps an epoch instead of 7
     log = next(event for event in heard if event.kind == "log")
     assert log.epoch == pytest.approx(1 / 3.5)
+    _both_go_on_and_the_first_one_judges_and_saves(two_processes, run_dir, checkpoint)
+
+
+def _both_go_on_and_the_first_one_judges_and_saves(
+    config: ForgeConfig, run_dir: Path, checkpoint: Path
+) -> None:
+    result = ForgeTrainer(config).train(resume=True)
+    assert result.success, result.error
+    assert {verdict.gate: verdict.status for verdict in result.verdicts} == {
+        "finite": "passed",
+        "improvement": "passed",
+        "reload": "passed",
+    }
+    assert (run_dir / "final_model" / "adapter_model.safetensors").is_file()
+    events = attach_run(run_dir).events()
+    assert [event.step for event in events if event.kind == "log"] == list(range(1, 81))
+    resumed = [event.message for event in events if event.kind == "train_begin"]
+    assert resumed[-1] == f"resumed from {checkpoint.name}"
+    assert verify_audit_log(str(run_dir / "audit_log.jsonl")).valid
 
 
 def test_objects_cannot_be_handed_to_other_processes(two_processes: ForgeConfig) -> None:
@@ -185,6 +203,11 @@ def test_the_command_line_detaches_looks_waits_and_says_what_became_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    config = make_config(Path("run"), data={"dataset_name_or_path": "missing.jsonl"})
+    Path("broken.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    assert forgelm(["train", "broken.yaml", "--detach"]) == 1
+    assert "missing.jsonl" in capsys.readouterr().err
+    assert not Path("run").exists()
     config = make_config(Path("run"), training={"max_steps": 3})
     Path("config.yaml").write_text(config.to_yaml(), encoding="utf-8")
     assert forgelm(["train", "config.yaml", "--detach"]) == 0

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from forgelm._core import quiet_bars
 from forgelm.data import hub_session, prepare_splits
 from forgelm.trainer.algorithms import common_arguments
 from forgelm.trainer.backend import Precision
 from forgelm.trainer.loop import build_trainer
-from forgelm.trainer.model import load_model, load_tokenizer, quiet_bars
+from forgelm.trainer.model import load_model, load_tokenizer
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from forgelm import ForgeTrainer, ProgressEvent
 from forgelm.errors import TrainingError
 from forgelm.runs import attach_run, list_runs
+from forgelm.trainer.model import load_tokenizer
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker, TrainedRun
@@ -81,3 +83,18 @@ def test_a_folder_in_which_a_run_of_this_process_goes_on_is_refused(
         with pytest.raises(TrainingError, match=r"is starting \(process \d+ on .*choose another"):
             ForgeTrainer(make_config(folder)).train(resume=resume)
     assert [path.name for path in folder.iterdir()] == ["run.json"]
+
+
+def test_a_full_disk_is_called_one_and_the_run_goes_on_when_there_is_room(
+    make_config: ConfigMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    config = make_config(tmp_path / "run")
+    tokenizer = load_tokenizer(config)
+    monkeypatch.setattr(tokenizer, "save_pretrained", no_room)
+    with pytest.raises(TrainingError, match=r"run is full\. Free some of it and go on"):
+        ForgeTrainer(config, tokenizer=tokenizer).train()
+    assert attach_run(tmp_path / "run").state == "failed"
+    assert ForgeTrainer(config).train(resume=True).success

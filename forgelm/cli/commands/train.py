@@ -63,6 +63,7 @@ def train(
     Ctrl-C stops at the end of the step and keeps what was learned as a checkpoint.
     """
     from forgelm.config import load_config
+    from forgelm.errors import ConfigError, OptionalDependencyError
     from forgelm.runs import launch_run, resume_run
     from forgelm.trainer import ForgeTrainer, preflight
 
@@ -71,6 +72,13 @@ def train(
     checked = load_config(config)
     if not detach:
         return ForgeTrainer(checked).train(resume=resume)
+    # Nobody watches a detached run begin: what can be known to fail, fails here.
+    report = preflight(checked, rows=DRY_RUN_ROWS, count_tokens=False)
+    missing = next((name for name, found in report.versions.items() if found is None), None)
+    if missing is not None:
+        raise OptionalDependencyError(missing, extra="train", feature="Training")
+    if not report.ok:
+        raise ConfigError(issues=report.errors)
     return resume_run(checked.training.output_dir, checked) if resume else launch_run(checked)
 
 
@@ -82,9 +90,7 @@ def training_document(result: TrainResult) -> dict[str, Any]:
 def training_lines(result: TrainResult) -> list[str]:
     """Return what became of a run, what it scored and where its files are, a line each."""
     lines = [_headline(result)]
-    before, after = (result.metrics.get(key) for key in ("baseline_eval_loss", "eval_loss"))
-    if before is not None and after is not None:
-        lines.append(f"  validation loss  {before:.3f} -> {after:.3f} nats a token")
+    lines += _scores(result.metrics)
     for verdict in result.verdicts:
         reason = f": {verdict.reason}" if verdict.reason else ""
         lines.append(f"  gate {verdict.gate:<11} {verdict.status}{reason}")
@@ -96,6 +102,17 @@ def training_lines(result: TrainResult) -> list[str]:
     }
     lines += [f"  {name:<16} {shown(place)}" for name, place in places.items() if place]
     return lines
+
+
+def _scores(metrics: dict[str, float]) -> list[str]:
+    """Return what the model scored before and after, a line for each figure it is judged by."""
+    names = {"eval_loss": "validation loss", "eval_reward": "mean reward"}
+    found = {name: metrics.get(f"baseline_{name}") for name in names}
+    return [
+        f"  {names[name]:<16} {before:.3f} -> {metrics[name]:.3f}"
+        for name, before in found.items()
+        if before is not None and name in metrics
+    ]
 
 
 def _headline(result: TrainResult) -> str:

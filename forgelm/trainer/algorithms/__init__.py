@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from forgelm.trainer.algorithms._algorithm_checks import check_answer_room, check_kept, check_passed
+from forgelm.trainer.algorithms._algorithm_checks import (
+    check_answer_room,
+    check_kept,
+    check_labels,
+    check_passed,
+)
 from forgelm.trainer.algorithms._algorithms import ALGORITHMS
 from forgelm.trainer.algorithms._arguments import build_arguments, common_arguments
 from forgelm.trainer.algorithms._reward_plan import (
@@ -21,6 +26,7 @@ __all__ = [
     "build_arguments",
     "check_answer_room",
     "check_kept",
+    "check_labels",
     "check_passed",
     "common_arguments",
     "format_reward",

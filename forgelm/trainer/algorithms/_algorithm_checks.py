@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
+from forgelm.data import one_sided
 from forgelm.errors import ConfigError, DataError
 from forgelm.trainer.algorithms._algorithms import ALGORITHMS
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["check_answer_room", "check_kept", "check_passed"]
+__all__ = ["check_answer_room", "check_kept", "check_labels", "check_passed"]
+
+logger = logging.getLogger(__name__)
+
+# Below it, the fewer answers are drowned out by the others.
+_FEW_SHARE = 0.2
 
 
 def check_passed(config: ForgeConfig, model: Any, tokenizer: Any) -> None:
@@ -57,6 +64,26 @@ def check_answer_room(config: ForgeConfig, model: Any, longest_prompt: int) -> N
             f"model takes {positions}; {advice}"
         )
         raise ConfigError(issues=[("training.grpo_max_completion_length", problem)])
+
+
+def check_labels(config: ForgeConfig, train: Any) -> None:
+    """Look whether kto has answers of both kinds to learn from; warn where one kind is rare.
+
+    Raises:
+        DataError: Every answer has the same label.
+    """
+    if config.training.trainer_type != "kto":
+        return
+    good = sum(train["label"])
+    bad = len(train) - good
+    problem = one_sided(good, bad)
+    if problem:
+        raise DataError(f"{problem}.")
+    if min(good, bad) < _FEW_SHARE * len(train):
+        logger.warning(
+            "%d answers are good and %d bad: the fewer are drowned out; repeat their rows "
+            "(data.extra_datasets, data.mix_ratio) or leave out others", good, bad,
+        )  # fmt: skip
 
 
 def check_kept(trainer: Any, splits: Mapping[str, Any]) -> None:

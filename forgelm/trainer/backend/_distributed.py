@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ __all__ = ["asks_for_processes", "distributed_arguments", "distributed_issues"]
 
 # FSDP 2 has a switch where FSDP 1 had four strategies.
 _RESHARDS = {"full_shard": True, "shard_grad_op": False}
+_GATHERS = "stage3_gather_16bit_weights_on_model_save"
 _ZERO: dict[str, Any] = {
     "zero_optimization": {"stage": 2},
     "bf16": {"enabled": "auto"},
@@ -65,6 +67,9 @@ def distributed_issues(config: ForgeConfig) -> Iterator[tuple[str, str]]:
     if block.strategy != "ddp" and not gpus:
         told = f"{block.strategy} needs GPUs, and without one it would be plain ddp; write ddp"
         yield "distributed.strategy", told
+    if block.strategy != "ddp" and config.lora.method == "pissa":
+        told = f"pissa changes the base, and with {block.strategy} its adapter cannot be gathered"
+        yield "lora.method", f"{told}; take lora, rslora or dora"
     if block.strategy == "fsdp":
         yield from _fsdp_issues(block)
     if block.strategy == "deepspeed":
@@ -89,6 +94,9 @@ def _fsdp_issues(block: DistributedConfig) -> Iterator[tuple[str, str]]:
     if block.fsdp_backward_prefetch != "backward_pre":
         told = "FSDP 2 prefetches by itself; leave it out"
         yield "distributed.fsdp_backward_prefetch", told
+    if block.fsdp_state_dict_type != "FULL_STATE_DICT":
+        told = "the final model could not be gathered from pieces; take FULL_STATE_DICT"
+        yield "distributed.fsdp_state_dict_type", told
 
 
 def _deepspeed_issues(block: DistributedConfig) -> Iterator[tuple[str, str]]:
@@ -98,3 +106,14 @@ def _deepspeed_issues(block: DistributedConfig) -> Iterator[tuple[str, str]]:
     path = block.deepspeed_config
     if path is not None and not Path(path).is_file():
         yield "distributed.deepspeed_config", f"there is no file {path!r}; correct the path"
+    elif path is not None:
+        try:
+            settings = json.loads(Path(path).read_bytes())
+            zero = settings.get("zero_optimization") or {}
+            keeps_pieces = zero.get("stage") == 3 and not zero.get(_GATHERS)
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            yield "distributed.deepspeed_config", f"{path!r} cannot be read as JSON: {error}"
+            return
+        if keeps_pieces:
+            told = f"stage 3 needs zero_optimization.{_GATHERS}: true, or nobody gathers the model"
+            yield "distributed.deepspeed_config", told

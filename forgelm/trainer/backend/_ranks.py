@@ -10,6 +10,9 @@ from forgelm._core import require
 
 __all__ = ["Ranks"]
 
+# What torch.distributed.run tells a process about the others; LOCAL_RANK is which GPU it has.
+_OTHERS = ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "ROLE_RANK", "ROLE_WORLD_SIZE")
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -71,6 +74,21 @@ class Ranks:
         box = [value]
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
+
+    def part(self) -> None:
+        """Wait for every process, then go on as one that is alone; each has to ask.
+
+        The first one judges and saves. A gate that asks the others for something gets an error at
+        once: they are gone, and would be waited for for ever.
+        """
+        if self.count == 1:
+            return
+        self.wait()
+        self.leave()
+        for name in _OTHERS:
+            os.environ.pop(name, None)
+        state = require("accelerate.state", extra="train", feature="Training").AcceleratorState
+        state._reset_state(reset_partial_state=True)
 
     def leave(self) -> None:
         """Part from the other processes; one that just exits may abort and take them along."""

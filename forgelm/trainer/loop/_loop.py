@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import require
+from forgelm.errors import TrainingError
 from forgelm.trainer.algorithms import ALGORITHMS, RewardPlan, build_arguments, check_kept
 from forgelm.trainer.loop._callbacks import StepWatcher, StoppedEarlyError, trainer_callback
-from forgelm.trainer.model import lora_config
+from forgelm.trainer.loop._checkpoints import verify_checkpoint
+from forgelm.trainer.model import GatheredModel, gather_model, lora_config
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
 __all__ = ["LoopOutcome", "build_trainer", "run_loop"]
+
+_GATHERED = ".gathered"
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,13 @@ class LoopOutcome:
 
     Attributes:
         model: The trained model: the best checkpoint's weights where there was evaluation.
+        gathered: The same in one piece, where it was spread over processes and the run is over.
         metrics: The Trainer's figures, `eval_loss` of `model` and `baseline_eval_loss`.
     """
 
     model: Any
     metrics: dict[str, float]
+    gathered: GatheredModel | None = None
 
 
 def build_trainer(
@@ -68,6 +76,8 @@ def build_trainer(
     if algorithm.keeps_reference and adapter is None and not has_adapter:
         # TRL would load it anew by its name: not this revision, and not these weights.
         options["ref_model"] = copy.deepcopy(model)
+    # KTO's advice on keys that a configuration does not have; check_labels has said it.
+    logging.getLogger("trl.trainer.kto_trainer").setLevel(logging.ERROR)
     trainer = trainer_class(
         model=model,
         args=build_arguments(config_class, wanted),
@@ -82,6 +92,7 @@ def build_trainer(
     trainer.remove_callback(transformers.PrinterCallback)
     # TRL would write a README.md of its own into the output directory at every checkpoint.
     trainer.create_model_card = _no_model_card
+    trainer._load_best_model = partial(_load_verified, trainer, trainer._load_best_model)
     return trainer
 
 
@@ -116,7 +127,11 @@ def run_loop(trainer: Any, watcher: StepWatcher, *, resume_from: Path | None = N
         name: float(value) for name, value in figures.items() if isinstance(value, int | float)
     }
     metrics |= _evaluation_of(trainer, watcher)
-    return LoopOutcome(trainer.accelerator.unwrap_model(trainer.model), metrics)
+    gathered = None
+    is_spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    if is_spread and watcher.stopped_at is None:
+        gathered = gather_model(trainer, Path(trainer.args.output_dir) / _GATHERED)
+    return LoopOutcome(trainer.accelerator.unwrap_model(trainer.model), metrics, gathered)
 
 
 def _evaluation_of(trainer: Any, watcher: StepWatcher) -> dict[str, float]:
@@ -125,13 +140,27 @@ def _evaluation_of(trainer: Any, watcher: StepWatcher) -> dict[str, float]:
     found: dict[str, float] = {}
     untrained = by_step.pop(0, {})
     judged_by = str(trainer.args.metric_for_best_model or "eval_loss")
-    if judged_by in untrained:
-        found[f"baseline_{judged_by}"] = untrained[judged_by]
+    for name in (judged_by, f"{judged_by}_std"):
+        if name in untrained:
+            found[f"baseline_{name}"] = untrained[name]
     if by_step:
         best = Path(trainer.state.best_model_checkpoint or "").name.rpartition("-")[2]
         kept = int(best) if best.isdigit() and int(best) in by_step else max(by_step)
         found |= by_step[kept]
     return found
+
+
+def _load_verified(trainer: Any, load: Callable[[], None]) -> None:
+    """Load the best checkpoint, once it is as its manifest says."""
+    best = Path(trainer.state.best_model_checkpoint)
+    # The first process committed it; in another one the manifest may be a moment away.
+    problem = verify_checkpoint(best) if trainer.is_world_process_zero() else None
+    if problem:
+        raise TrainingError(
+            f"the best weights cannot be taken: {best} is not what was saved ({problem}). Resume "
+            "the run, which goes on from the newest checkpoint that is whole, or train anew."
+        )
+    load()
 
 
 def _no_model_card(*_: Any, **__: Any) -> None:

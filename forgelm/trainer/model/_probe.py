@@ -115,9 +115,6 @@ class FinalModel:
         self.verdict = Verdict("reload", "passed", measured=measured)
 
     def _why_not(self) -> str | None:
-        block = self._config.distributed
-        if block is not None and block.strategy in {"fsdp", "deepspeed"}:
-            return "the model is spread over several processes"
         if self._is_ours or not self._has_adapter or self._melts:
             return None
         if self._is_pissa:

@@ -7,6 +7,7 @@ from forgelm.trainer.outcome._energy import EnergyMeter
 from forgelm.trainer.outcome._evaluators import Gate, run_gates
 from forgelm.trainer.outcome._evidence import write_evidence
 from forgelm.trainer.outcome._gates import RunFigures, judge_figures
+from forgelm.trainer.outcome._notices import notices
 from forgelm.trainer.outcome._record import RunRecord, public_reason
 from forgelm.trainer.outcome._resources import ResourceMeter, hourly_price
 
@@ -19,6 +20,7 @@ __all__ = [
     "hourly_price",
     "judge_figures",
     "judge_model",
+    "notices",
     "place_model",
     "public_reason",
     "run_gates",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import write_json_atomic
+from forgelm.evaluation import evaluation_gates
 from forgelm.results import Verdict
 from forgelm.trainer.outcome._evaluators import Gate, run_gates
 from forgelm.trainer.outcome._gates import RunFigures, judge_figures
@@ -34,13 +36,15 @@ def judge_model(
     config: ForgeConfig,
     run_dir: Path,
 ) -> None:
-    """Add every gate's verdict to `result`, and `error` when one failed; record them all."""
+    """Add every gate's verdict to `result`, and `error` when one failed; record them all.
+
+    First those on the run's own figures, then benchmark, safety and judge, then a caller's own.
+    """
     result.verdicts += judge_figures(config.evaluation, figures)
     record.judged(result)
-    more = run_gates(
-        gates, result, model=model, tokenizer=tokenizer, config=config, run_dir=run_dir
-    )
-    for verdict in more:
+    ask = partial(run_gates, model=model, tokenizer=tokenizer, config=config, run_dir=run_dir)
+    ask(evaluation_gates(config, record.wrote), result)
+    for verdict in ask(gates, result):
         record.gate_judged(verdict)
     failed = [verdict.reason for verdict in result.verdicts if verdict.status == "failed"]
     if failed:

@@ -16,6 +16,8 @@ __all__ = ["RunFigures", "first_failure", "judge_figures"]
 
 # A run that changed nothing may come out a hair worse than it began.
 _TOLERATED_SHARE = 0.01
+# A mean of sampled rewards: two standard errors cover 95 % of what chance alone does to it.
+_STANDARD_ERRORS = 2.0
 # How near ln(vocabulary) a loss counts as guessing, and how small a gradient as none.
 _GUESSING_SHARE = 0.01
 _NO_GRADIENT = 1e-6
@@ -33,6 +35,8 @@ class RunFigures:
         broken: A non-finite figure seen in the run, as a sentence.
         vocabulary: Size of the vocabulary where `judged` is in nats a token, else None.
         gradient: Norm of the last gradient that was logged.
+        answers: How many answers were sampled to measure `judged`; None where nothing is left to
+            chance.
     """
 
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -41,6 +45,7 @@ class RunFigures:
     broken: str | None = None
     vocabulary: int | None = None
     gradient: float | None = None
+    answers: int | None = None
 
 
 def judge_figures(evaluation: EvaluationConfig | None, figures: RunFigures) -> list[Verdict]:
@@ -53,8 +58,8 @@ def judge_figures(evaluation: EvaluationConfig | None, figures: RunFigures) -> l
     Returns:
         "finite" (no NaN or infinity was seen, and the run did not end up guessing without a
         gradient), "loss" where `max_acceptable_loss` sets a ceiling, and "improvement" (the model
-        is not worse than `baseline_loss` and than it was before training). The last two are
-        skipped where there was nothing to evaluate on.
+        is not worse than `baseline_loss` and than it was before training, by more than 1 % and
+        more than chance explains). The last two are skipped where there was nothing to evaluate on.
     """
     diverged = figures.broken or _guessing(figures)
     if diverged:
@@ -110,7 +115,8 @@ def _improvement_verdict(evaluation: EvaluationConfig | None, figures: RunFigure
         limits["evaluation.baseline_loss"] = evaluation.baseline_loss
     before = figures.metrics.get(f"baseline_{name}")
     if before is not None:
-        limits[f"the untrained model's {name}"] = before + sign * _TOLERATED_SHARE * abs(before)
+        allowed = max(_TOLERATED_SHARE * abs(before), _chance(figures))
+        limits[f"the untrained model's {name}"] = before + sign * allowed
     if not limits:
         reason = "the untrained model was not measured and evaluation.baseline_loss is not set"
         return Verdict("improvement", "skipped", reason)
@@ -124,6 +130,16 @@ def _improvement_verdict(evaluation: EvaluationConfig | None, figures: RunFigure
         reason = f"{name} {value:.4f} is {side} {' and '.join(worse)}"
         return Verdict("improvement", "failed", reason, measured)
     return Verdict("improvement", "passed", measured=measured)
+
+
+def _chance(figures: RunFigures) -> float:
+    """Return how far two means of sampled rewards may lie apart by chance, 0 without sampling."""
+    if not figures.answers:
+        return 0.0
+    spreads = (
+        figures.metrics.get(f"{when}{figures.judged}_std", 0.0) for when in ("", "baseline_")
+    )
+    return _STANDARD_ERRORS * math.sqrt(sum(spread**2 for spread in spreads) / figures.answers)
 
 
 _NO_ROWS = "there were no validation rows to evaluate on"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
 from forgelm.export import MergeResult
 from forgelm.results import TrainResult, Verdict
-from forgelm.trainer.backend import BatchPlan, Precision, is_out_of_memory
+from forgelm.trainer.backend import BatchPlan, Precision, free_disk_bytes, is_out_of_memory
 from forgelm.trainer.loop import FoundCheckpoint
 from forgelm.trainer.outcome._gates import first_failure
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["RunRecord", "public_reason"]
 
 logger = logging.getLogger(__name__)
+
+_FULL_BYTES = 1 << 16
 
 
 class RunRecord:
@@ -38,6 +41,7 @@ class RunRecord:
 
     Attributes:
         run_id: The run's name.
+        is_silent: Another process keeps the log.
         started_at: When this process began with it, UTC.
     """
 
@@ -45,8 +49,10 @@ class RunRecord:
         self, config: ForgeConfig, run_dir: Path, run_id: str, *, silent: bool = False
     ) -> None:
         self.run_id = run_id
+        self.is_silent = silent
         self.started_at = datetime.now(UTC)
         self._config = config
+        self._run_dir = run_dir
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
 
@@ -203,10 +209,21 @@ class RunRecord:
                     "model or load_in_4bit, or free memory. forgelm train CONFIG --dry-run says "
                     "what it needs."
                 ) from error
+            if not isinstance(error, ForgeError) and self._disk_is_full(error):
+                raise TrainingError(
+                    f"the disk of {self._run_dir} is full. Free some of it and go on from the last "
+                    "checkpoint: forgelm train CONFIG --resume."
+                ) from error
             documented = ForgeError | RuntimeError | OSError | MemoryError
             if isinstance(error, documented) or not isinstance(error, Exception):
                 raise
             raise TrainingError(f"training failed: {type(error).__name__}: {error}") from error
+
+    def _disk_is_full(self, error: BaseException) -> bool:
+        """Whether that is why it failed; what torch raises for it is a RuntimeError of its own."""
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return True
+        return isinstance(error, Exception) and free_disk_bytes(self._run_dir) < _FULL_BYTES
 
 
 class _Silent:

@@ -17,15 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ResourceMeter", "hourly_price"]
 
-# Source: Amazon EC2 on-demand prices, Linux, us-east-1, 2026, of the smallest instance
-# with one such GPU. Cards that are only rented by the eight are not in it.
+# Source: Amazon EC2 on-demand price of the smallest instance with one such GPU, Linux, us-east-1,
+# June 2026. A card is in here only when its price could be looked up.
 _PRICE_SOURCE = "EC2 on-demand price of a {instance}, us-east-1, 2026"
-_PRICES: dict[str, tuple[float, str]] = {
-    "Tesla T4": (0.526, "g4dn.xlarge"),
-    "NVIDIA A10G": (1.006, "g5.xlarge"),
-    "NVIDIA L4": (0.8048, "g6.xlarge"),
-    "NVIDIA L40S": (1.861, "g6e.xlarge"),
-}
+_PRICES: dict[str, tuple[float, str]] = {"NVIDIA A10G": (1.006, "g5.xlarge")}
 _STATUS = Path("/proc/self/status")
 
 

@@ -33,7 +33,11 @@ class Fit:
     memory: MemoryEstimate
 
     def findings(self, config: ForgeConfig) -> Iterator[PreflightFinding]:
-        """Yield what does not fit."""
+        """Yield what does not fit, and weights that no library could load."""
+        if self.files is not None and self.files.is_unusable:
+            told = f"{self.files.problem}; get the model anew"
+            yield PreflightFinding("error", "model.name_or_path", told)
+            return
         yield from memory_findings(config, self.memory, self.machine)
         yield from disk_findings(config, self.memory)
 

@@ -20,6 +20,7 @@ __all__ = ["ModelFiles", "find_model_folder", "read_model_files"]
 
 _MAX_JSON_BYTES = 50 << 20
 _MAX_HEADER_BYTES = 100 << 20  # the format's own limit
+_OTHER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf")
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -32,12 +33,14 @@ class ModelFiles:
         shapes: Shape of each tensor in the safetensors files; empty where there are none.
         template: Text of the chat template, or None.
         problem: Why the weights cannot be described, or None.
+        is_unusable: For that reason no library could load them.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     template: str | None = None
     problem: str | None = None
+    is_unusable: bool = False
 
     @property
     def parameters(self) -> int:
@@ -80,9 +83,12 @@ def read_model_files(folder: Path) -> ModelFiles:
     try:
         shapes = {name: shape for file in _weight_files(folder) for name, shape in _header(file)}
     except (OSError, ValueError) as error:
-        return ModelFiles(text, {}, template, f"the weights cannot be described: {error}")
-    problem = None if shapes else "there are no safetensors files to look at"
-    return ModelFiles(text, shapes, template, problem)
+        return ModelFiles(text, {}, template, f"the weights cannot be read: {error}", True)
+    if shapes:
+        return ModelFiles(text, shapes, template)
+    others = [path.name for kind in _OTHER_WEIGHTS for path in folder.glob(kind)]
+    problem = "there are no safetensors files to look at" if others else "there are no weights"
+    return ModelFiles(text, shapes, template, problem, not others)
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -109,12 +115,17 @@ def _header(path: Path) -> Iterator[tuple[str, tuple[int, ...]]]:
         if not 0 < length <= min(_MAX_HEADER_BYTES, path.stat().st_size - 8):
             raise ValueError(f"{path.name} is no safetensors file")
         header = _parsed(stream.read(length))
+    found = path.stat().st_size - 8 - length
     for name, entry in header.items():
-        shape = entry.get("shape") if isinstance(entry, dict) else None
         if name == "__metadata__":
             continue
+        values = entry if isinstance(entry, dict) else {}
+        shape, place = values.get("shape"), values.get("data_offsets")
         if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError(f"{path.name} has a tensor without a shape")
+        end = place[-1] if isinstance(place, list) and place else 0
+        if isinstance(end, int) and end > found:
+            raise ValueError(f"{path.name} was cut off: {found} bytes of {end} or more are there")
         yield name, tuple(shape)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forgelm._core import is_installed, require
-from forgelm.data import SourceSample, hold_out_count
+from forgelm.data import SourceSample, hold_out_count, one_sided
 from forgelm.data_audit import mask_pii, mask_secrets
 from forgelm.trainer.backend import Machine, free_disk_bytes
 from forgelm.trainer.planning._memory_estimate import MemoryEstimate
@@ -63,7 +63,12 @@ def data_findings(samples: Sequence[SourceSample], config: ForgeConfig) -> Findi
                 f"that nothing is left to learn, and {100 * lost:.0f} % of the trainable tokens; "
                 "raise it or shorten the rows",
             )
+    labels = [sample.labels for sample in samples if sample.split == "train" and sample.labels]
     is_whole = all(sample.is_whole for sample in samples)
+    if is_whole and labels:
+        problem = one_sided(sum(good for good, _ in labels), sum(bad for _, bad in labels))
+        if problem:
+            yield _found("error", "data.dataset_name_or_path", problem)
     if is_whole and _train_rows(samples) == 1 and not _has_validation(samples):
         text = "there is one row and no validation split: nothing can be held out; add rows"
         yield _found("error", "data.dataset_name_or_path", text)

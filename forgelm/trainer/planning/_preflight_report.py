@@ -133,6 +133,11 @@ class PreflightReport:
         """No finding is an error."""
         return not any(finding.severity == "error" for finding in self.findings)
 
+    @property
+    def errors(self) -> tuple[tuple[str, str], ...]:
+        """What is sure to fail: key and problem, as `ConfigError.issues` has them."""
+        return tuple((one.path, one.message) for one in self.findings if one.severity == "error")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the report in the types of JSON."""
         return {

@@ -47,6 +47,25 @@ def _resume(make_config: ConfigMaker, run_dir: Path, **blocks: Any) -> ForgeTrai
     return ForgeTrainer(make_config(run_dir, training=training, **blocks))
 
 
+def test_best_weights_that_were_altered_since_are_not_taken(
+    make_config: ConfigMaker, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    trainer = ForgeTrainer(make_config(run_dir, training=KEYS))
+
+    def alter(event: ProgressEvent) -> None:
+        if event.kind == "save" and event.step == 6:  # the best one, and the last
+            weights = run_dir / "checkpoint-6" / "adapter_model.safetensors"
+            data = bytearray(weights.read_bytes())
+            data[-1] ^= 1
+            weights.write_bytes(data)
+
+    trainer.subscribe(alter)
+    with pytest.raises(TrainingError, match=r"checkpoint-6 is not what was saved \(adapter_model"):
+        trainer.train()
+    assert not (run_dir / "final_model").exists()
+
+
 def _last_entry(run_dir: Path, event: str) -> dict[str, Any]:
     lines = (run_dir / "audit_log.jsonl").read_text(encoding="utf-8").splitlines()
     entries: list[dict[str, Any]] = [json.loads(line) for line in lines]

@@ -1,0 +1,85 @@
+"""Loading what is to be tried out: a folder with a model or an adapter, and its base."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forgelm._core import require
+from forgelm.data import hub_token
+from forgelm.errors import ConfigError, EvaluationError
+
+if TYPE_CHECKING:
+    from forgelm.config import ForgeConfig
+
+__all__ = ["LOADING", "first_line", "load_base", "load_trained"]
+
+# Two `from_pretrained` at once corrupt each other's weights for the life of the process.
+LOADING = threading.RLock()
+
+_FEATURE = "Evaluating a model"
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, short enough for a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def load_trained(folder: Path, config: ForgeConfig) -> tuple[Any, Any]:
+    """Return the model in a folder, an adapter put on the configured base, and its tokenizer.
+
+    Raises:
+        ConfigError: There is no such folder.
+        EvaluationError: Its files cannot be loaded.
+    """
+    transformers = require("transformers", extra="train", feature=_FEATURE)
+    if not folder.is_dir():
+        raise ConfigError(issues=[("model", f"there is no folder {str(folder)!r} with a model")])
+    adapter = (folder / "adapter_config.json").is_file()
+    try:
+        with LOADING:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+            if adapter:
+                peft = require("peft", extra="train", feature=_FEATURE)
+                model = peft.PeftModel.from_pretrained(load_base(config), folder)
+            else:
+                model = _loaded(str(folder), config)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise EvaluationError(
+            f"the model in {folder} cannot be loaded: {first_line(error)}"
+        ) from error
+    return model.to(_device()).eval(), tokenizer
+
+
+def load_base(config: ForgeConfig) -> Any:
+    """Return the configured base model, as it was before training.
+
+    Raises:
+        EvaluationError: It cannot be loaded.
+    """
+    name = config.model.name_or_path
+    try:
+        with LOADING:
+            model = _loaded(name, config, revision=config.model.revision or "main")
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise EvaluationError(
+            f"the base model {name!r} cannot be loaded: {first_line(error)}"
+        ) from error
+    return model.to(_device()).eval()
+
+
+def _loaded(name: str, config: ForgeConfig, **options: Any) -> Any:
+    transformers = require("transformers", extra="train", feature=_FEATURE)
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        name,
+        dtype="auto",
+        token=hub_token(config),
+        trust_remote_code=config.model.trust_remote_code,
+        **options,
+    )
+
+
+def _device() -> str:
+    torch = require("torch", extra="train", feature=_FEATURE)
+    return "cuda" if torch.cuda.is_available() else "cpu"
