@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from forgelm.compliance.audit_log import (
@@ -15,16 +14,16 @@ from forgelm.compliance.audit_log import (
     KeyRing,
     Link,
     LogHead,
+    Snapshot,
+    UnreadableError,
     Verification,
     VerifyResult,
     Walk,
     change_since,
-    invalid,
     link_of,
-    open_regular,
-    pinned_elsewhere,
     read_at,
     read_expected,
+    snapshot_of,
 )
 from forgelm.compliance.checkpoints import (
     CheckpointScan,
@@ -84,9 +83,9 @@ def verify_audit_log(
     signed = find_signed(Path(path), checkpoint, public_key)
     _refuse_contradictions(expected, only_new_lines, signed=public_key is not None)
     if isinstance(signed, str):
-        return invalid(signed)
+        return _invalid(signed)
     if require_hmac and not keys:
-        return invalid(
+        return _invalid(
             "require_hmac is set, but there is no secret to check the tags with: pass hmac_secret= "
             f"or set {SECRET_VARIABLE}; with several keys pass hmac_keys="
         )
@@ -105,24 +104,6 @@ def _refuse_contradictions(expected: LogHead | None, only_new_lines: bool, *, si
         raise ValueError("only_new_lines needs expected_head to be an earlier result or its head")
     if only_new_lines and signed and expected is not None:
         raise ValueError("only_new_lines goes by expected_head or by a checkpoint, not by both")
-
-
-class _UnreadableError(Exception):
-    """There is no log to read; the message says so."""
-
-
-@contextmanager
-def _opened(log: Path) -> Iterator[int]:
-    try:
-        descriptor = open_regular(log, os.O_RDONLY, follow_links=True)
-    except FileNotFoundError:
-        raise _UnreadableError(f"there is no file at {log}{pinned_elsewhere(log)}") from None
-    except ValueError as error:
-        raise _UnreadableError(f"{os.fspath(log)!r} cannot be a path: {error}") from None
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 class _Check:
@@ -145,24 +126,24 @@ class _Check:
     def run(self, trusted: LogHead | None = None) -> VerifyResult:
         """Walk over everything, or over what came after `trusted` where it still is there."""
         try:
-            result = self.everything() if trusted is None else self.new_lines(trusted)
+            with snapshot_of(self._log, self._walk.keys) as newest:
+                result = None if trusted is None else self.new_lines(newest, trusted)
+                result = result or self.everything(newest)
             return self.personal_data(self._held_to_checkpoints(result))
-        except _UnreadableError as problem:
-            return invalid(str(problem))
+        except UnreadableError as problem:
+            return _invalid(str(problem))
 
-    def everything(self) -> VerifyResult:
+    def everything(self, newest: Snapshot) -> VerifyResult:
         if self._scan is not None:
             self._walk = dataclasses.replace(self._walk, on_line=self._scan.accept)
-        parts = self._parts()
-        if isinstance(parts, str):
-            return invalid(parts)
+        parts = self._parts(newest)
         begin: LogHead | None = None
         notes: list[str] = []
         for number, (log, link) in enumerate(parts):
             problem = _link_problem(link, begin)
             if problem:
-                return invalid(f"{log}: line 1: {problem}")
-            result = self._one(log, begin)
+                return _invalid(f"{log}: line 1: {problem}")
+            result = self._one(newest if number == len(parts) - 1 else log, begin)
             if not result.valid:
                 rotated = len(parts) > 1 and result.reason
                 return _restated(result, f"{log.name}: {result.reason}") if rotated else result
@@ -171,17 +152,17 @@ class _Check:
                 notes += [f"{log.name}: {note}" for note in result.notes]
         return self._held_to_expected(_noted(result, notes))
 
-    def new_lines(self, expected: LogHead) -> VerifyResult:
-        with _opened(self._log) as descriptor:
-            line = read_at(
-                descriptor,
-                expected.last_line_bytes,
-                expected.size_bytes - expected.last_line_bytes,
-            )
-            if hashlib.sha256(line[:-1]).hexdigest() != expected.chain_head:
-                return self.everything()
-            self._found_at = expected.entries_count
-        result = self._one(self._log, expected)
+    def new_lines(self, newest: Snapshot, expected: LogHead) -> VerifyResult | None:
+        """Walk over what came after `expected`; None where that is not in its place."""
+        line = read_at(
+            newest.descriptor,
+            expected.last_line_bytes,
+            expected.size_bytes - expected.last_line_bytes,
+        )
+        if hashlib.sha256(line[:-1]).hexdigest() != expected.chain_head:
+            return None
+        self._found_at = expected.entries_count
+        result = self._one(newest, expected)
         if not result.valid:
             return result
         return _noted(
@@ -206,28 +187,29 @@ class _Check:
             )
         return _noted(result, [], states) if states else result
 
-    def _one(self, log: Path, begin: LogHead | None) -> VerifyResult:
-        with _opened(log) as descriptor:
-            verification = Verification(
-                log, descriptor, dataclasses.replace(self._walk, begin=begin)
-            )
-            result = verification.run()
+    def _one(self, log: Path | Snapshot, begin: LogHead | None) -> VerifyResult:
+        if isinstance(log, Path):
+            with snapshot_of(log, self._walk.keys) as snapshot:
+                return self._one(snapshot, begin)
+        verification = Verification(log, dataclasses.replace(self._walk, begin=begin))
+        result = verification.run()
         self._found_at = self._found_at or verification.found_at
         return result
 
-    def _parts(self) -> list[tuple[Path, Link | None]] | str:
+    def _parts(self, newest: Snapshot) -> list[tuple[Path, Link | None]]:
         """Return the files of the log and what each says it continues, the oldest first."""
-        parts: list[tuple[Path, Link | None]] = []
-        log: Path | None = self._log
-        while log is not None:
-            if parts and not log.exists():
-                return f"{log.name}, which {parts[-1][0].name} continues, is not beside it"
-            with _opened(log) as descriptor:
-                link = link_of(log, descriptor)
-            if isinstance(link, str) or len(parts) >= _MAX_PARTS:
-                return f"{log}: line 1: {link if isinstance(link, str) else 'it is too long ago'}"
-            parts.append((log, link))
-            log = link.path if link else None
+        link = _said_by(newest)
+        parts: list[tuple[Path, Link | None]] = [(newest.log, link)]
+        while link is not None:
+            if len(parts) >= _MAX_PARTS:
+                raise UnreadableError(f"{link.path}: it continues more files than can be followed")
+            if not link.path.exists():
+                raise UnreadableError(
+                    f"{link.path.name}, which {parts[-1][0].name} continues, is not beside it"
+                )
+            with snapshot_of(link.path, self._walk.keys) as snapshot:
+                link = _said_by(snapshot)
+            parts.append((snapshot.log, link))
         return parts[::-1]
 
     def _held_to_expected(self, result: VerifyResult) -> VerifyResult:
@@ -250,6 +232,18 @@ class _Check:
         line, problem = change
         where = f"line {line}: " if line is not None and line <= result.entries_count else ""
         return _restated(result, where + problem, line)
+
+
+def _said_by(snapshot: Snapshot) -> Link | None:
+    """Return what a file says that it continues."""
+    link = link_of(snapshot.log, snapshot.descriptor)
+    if isinstance(link, str):
+        raise UnreadableError(f"{snapshot.log}: line 1: {link}")
+    return link
+
+
+def _invalid(reason: str) -> VerifyResult:
+    return VerifyResult(valid=False, reason=reason)
 
 
 def _turned(head: LogHead | None) -> LogHead | None:

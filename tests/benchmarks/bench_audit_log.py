@@ -1,6 +1,8 @@
 """Speed of the audit log as ratios to the work that cannot be avoided; run it by hand.
 
 python tests/benchmarks/bench_audit_log.py [ENTRIES [EVENTS [FOLDER]]]
+
+BENCH_FLUSH_MS makes each flush take so much longer, to stand for a slower disk.
 """
 
 from __future__ import annotations
@@ -74,12 +76,14 @@ def seconds(task: Callable[[], object], rounds: int = 3) -> float:
 def peak_mib(path: Path) -> float:
     """Return how far a process of its own grows while it verifies a log."""
     code = (
-        "import resource, sys, forgelm.compliance as c\n"
+        "import sys, forgelm.compliance as c\n"
+        "def kib(name):\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) for line in lines if line.startswith(name))\n"
         "verify, log = c.verify_audit_log, sys.argv[1]\n"
-        "pages = int(open('/proc/self/statm').read().split()[1])\n"
+        "before = kib('VmRSS')\n"
         "verify(log)\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "print(peak - pages * resource.getpagesize() // 1024)"
+        "print(kib('VmHWM') - before)"
     )
     command = [sys.executable, "-c", code, str(path)]
     return int(subprocess.run(command, capture_output=True, check=True).stdout) / 1024
@@ -194,7 +198,20 @@ def bench_writing(folder: Path, events: int) -> None:
     print(f"  events that shared a flush: {statistics.median(shared):.1f}")
 
 
+def slow_down_flushes(milliseconds: float) -> None:
+    """Let each flush of this process take so much longer."""
+    flush = os.fsync
+
+    def slow(descriptor: int) -> None:
+        time.sleep(milliseconds / 1000)
+        flush(descriptor)
+
+    setattr(os, "fsync", slow)  # noqa: B010 - a function of another signature
+
+
 if __name__ == "__main__":
+    if "BENCH_FLUSH_MS" in os.environ:
+        slow_down_flushes(float(os.environ["BENCH_FLUSH_MS"]))
     os.environ.setdefault("FORGELM_OPERATOR", "bench")
     if sys.argv[1:2] == ["writer"]:
         be_a_writer(sys.argv[2], int(sys.argv[3]))

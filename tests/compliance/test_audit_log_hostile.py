@@ -57,6 +57,24 @@ def test_hostile_values_deep_in_a_well_formed_entry_get_a_verdict(tmp_path: Path
         assert (result.valid, result.first_invalid_index) == (False, 1), value[:10]
 
 
+def test_a_line_of_many_blocks_among_short_ones_is_held_to_the_same(tmp_path: Path) -> None:
+    logger = AuditLogger(tmp_path)
+    logger.log_event("short")
+    logger.log_event("long", text="x" * 3_000_000, loss=0.1234567890123)
+    logger.log_event("short")
+    assert verify_audit_log(logger.path).entries_count == 3
+
+    whole = logger.path.read_bytes()
+    for start, edited in ((2_000_000, b"y"), (2_000_000, b"\n"), (2_000_000, b"\xff")):
+        logger.path.write_bytes(whole[:start] + edited + whole[start + 1 :])
+        result = verify_audit_log(logger.path)
+        assert not result.valid
+        assert result.first_invalid_index == (3 if edited == b"y" else 2)
+
+    logger.path.write_bytes(whole[:2_000_000])
+    assert "it is incomplete" in str(verify_audit_log(logger.path).reason)
+
+
 _PRISTINE: dict[bool, dict[str, bytes]] = {}
 
 

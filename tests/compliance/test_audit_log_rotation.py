@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from audit_log_page import NAME, check_by_the_page
 
 from forgelm import AuditLogger, verify_audit_log
 from forgelm.compliance import Personal
+from forgelm.compliance.audit_log import file_lock
 from forgelm.errors import AuditLogError
 
 SECRET = "not-a-" + "real-secret"
@@ -199,3 +202,53 @@ def test_the_value_of_an_event_that_failed_does_not_stay(tmp_path: Path) -> None
     with pytest.raises(AuditLogError):
         logger.log_event("b", approver=Personal("Ada"))
     assert b"Ada" not in logger.path.with_name(PERSONAL).read_bytes()
+
+
+def test_a_rotation_while_the_log_is_verified_loses_no_line(tmp_path: Path) -> None:
+    """The verifier has opened the log and waits for the writer, who archives it meanwhile."""
+    names = [f"{NAME}{side}" for side in ("", ".head", ".manifest.json")]
+    logger = AuditLogger(tmp_path)
+    logger.log_event("step", n=1)
+    logger.rotate()
+    logger.log_event("step", n=2)
+    later = tmp_path / "later"
+    later.mkdir()
+    for name in names:
+        (tmp_path / name).rename(later / name)
+        (tmp_path / name.replace(NAME, f"{NAME}.0001")).rename(tmp_path / name)
+
+    with ThreadPoolExecutor() as pool, open(logger.path, "rb") as archived:
+        with file_lock(archived.fileno(), wait_s=1):
+            verdict = pool.submit(verify_audit_log, logger.path)
+            time.sleep(0.2)
+            for name in names:
+                (tmp_path / name).rename(tmp_path / name.replace(NAME, f"{NAME}.0001"))
+                (later / name).rename(tmp_path / name)
+        result = verdict.result(timeout=60)
+    assert (result.valid, result.entries_count) == (True, 4)
+
+
+def test_a_log_verified_while_another_thread_rotates_it_never_has_fewer_lines(
+    tmp_path: Path,
+) -> None:
+    logger = AuditLogger(tmp_path)
+    logger.log_event("step")
+    written = [1]
+
+    def write() -> None:
+        for _ in range(20):
+            logger.rotate()
+            logger.log_event("step")
+            written[0] += 3  # the end of one file, the beginning of the next, and the event
+
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            acknowledged = written[0]
+            result = verify_audit_log(logger.path)
+            if result.valid:
+                assert result.entries_count >= acknowledged
+            else:
+                assert "rotated and nothing was logged since" in str(result.reason)
+        writing.result()
+    assert verify_audit_log(logger.path).entries_count == 61

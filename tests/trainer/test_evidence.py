@@ -127,6 +127,11 @@ def test_documents_that_cannot_be_written_are_recorded_and_the_model_stands(
     (run_dir / "compliance").symlink_to(tmp_path / "nowhere" / "at all")
     result = ForgeTrainer(make_config(run_dir, training={"max_steps": 1})).train()
     assert Path(str(result.final_model_path)).is_dir()
+    said = [verdict.reason for verdict in result.verdicts if verdict.gate == "documents"]
+    assert [str(reason).split(": ")[1] for reason in said] == [
+        "compliance.governance_failed in the audit log",
+        "compliance.artifacts_export_failed in the audit log",
+    ]
     log = (run_dir / "audit_log.jsonl").read_text(encoding="utf-8")
     assert '"compliance.governance_failed"' in log
     assert '"compliance.artifacts_export_failed"' in log

@@ -17,7 +17,8 @@ from forgelm.compliance.audit_log._operator import resolve_operator
 from forgelm.compliance.audit_log._parts import Link, archived_parts, base_of, link_of
 from forgelm.compliance.audit_log._personal import Personal
 from forgelm.compliance.audit_log._results import LogHead, VerifyResult
-from forgelm.compliance.audit_log._verification import Verification, Walk, invalid, pinned_elsewhere
+from forgelm.compliance.audit_log._snapshot import Snapshot, UnreadableError, snapshot_of
+from forgelm.compliance.audit_log._verification import Verification, Walk
 
 __all__ = [
     "SECRET_VARIABLE",
@@ -27,6 +28,8 @@ __all__ = [
     "Link",
     "LogHead",
     "Personal",
+    "Snapshot",
+    "UnreadableError",
     "Verification",
     "VerifyResult",
     "Walk",
@@ -35,13 +38,12 @@ __all__ = [
     "change_since",
     "create_durably",
     "file_lock",
-    "invalid",
     "link_of",
     "open_regular",
-    "pinned_elsewhere",
     "read_at",
     "read_expected",
     "resolve_operator",
+    "snapshot_of",
     "sync_folder",
     "write_at",
 ]

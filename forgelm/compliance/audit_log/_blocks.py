@@ -18,22 +18,26 @@ def line_blocks(descriptor: int, start: int, end: int) -> Iterator[bytes]:
     Only the last block may lack a newline at its end: where the log does, where it was cut while it
     was read, or behind so many bytes that no line of a log can be that long.
     """
-    begun: list[bytes] = []
-    begun_bytes = 0
     while start < end:
         block = read_at(descriptor, min(_BLOCK_BYTES, end - start), start)
-        if not block:
-            break
-        start += len(block)
         cut = block.rfind(b"\n") + 1
-        if cut:
-            whole = b"".join([*begun, block[:cut]])
-            begun, begun_bytes, block = [], 0, block[cut:]
-            yield whole
-            del whole
-        begun.append(block)
-        begun_bytes += len(block)
-        if begun_bytes > MAX_LINE_BYTES:
+        if not cut and block:
+            # Read again as one piece, so that a long line is in memory once.
+            stop = _line_end(descriptor, start + len(block), min(end, start + MAX_LINE_BYTES + 1))
+            block = read_at(descriptor, stop - start, start)
+            cut = len(block)
+        if not cut:
             break
-    if begun_bytes:
-        yield b"".join(begun)
+        start += cut
+        yield block[:cut]
+
+
+def _line_end(descriptor: int, start: int, limit: int) -> int:
+    """Return where the line that goes on at `start` ends, its newline included."""
+    while start < limit:
+        block = read_at(descriptor, min(_BLOCK_BYTES, limit - start), start)
+        cut = block.find(b"\n") + 1
+        if cut or not block:
+            return start + cut
+        start += len(block)
+    return limit

@@ -64,29 +64,21 @@ def plain_line() -> re.Pattern[bytes]:
 
 # A quote behind a space opens or closes a string; one that opens, and is closed by `": `, a name.
 _NAMES = re.compile(rb', "([A-Za-z0-9_.-]++)": ')
-_LONG_FLOATS = re.compile(rb" (%b)[,\]}]" % _LONG_FLOAT)
+_LONG_FLOATS = re.compile(rb" (%b)(?:[,\]}]|\Z)" % _LONG_FLOAT)
 _find_names, _find_long_floats = _NAMES.findall, _LONG_FLOATS.findall
 _MAX_CACHED_NAMES = 1024
 _good_names: set[tuple[bytes, ...]] = set()
 _ENVELOPE_NAMES = frozenset([b"timestamp", b"run_id", b"operator", b"event", b"prev_hash"])
 
 
-def fields_are_canonical(content: bytes, start: int, end: int) -> bool:
-    """Say whether the fields of a plain line differ in name and have canonical floats.
-
-    Args:
-        content: The bytes that were matched.
-        start: Where the caller's fields begin.
-        end: Where they end; a comma or brace follows.
-    """
-    names = tuple(_find_names(content, start, end))
+def fields_are_canonical(fields: bytes | memoryview) -> bool:
+    """Say whether the caller's fields of a plain line differ in name and have canonical floats."""
+    names = tuple(_find_names(fields))
     if names not in _good_names:
         if len({*names, *_ENVELOPE_NAMES}) < len(names) + len(_ENVELOPE_NAMES):
             return False
         if len(_good_names) >= _MAX_CACHED_NAMES:
             _good_names.clear()
         _good_names.add(names)
-    for number in _find_long_floats(content, start, end + 1):
-        if repr(float(number)).encode() != number:
-            return False
-    return True
+    numbers = _find_long_floats(fields)
+    return not numbers or [repr(float(number)).encode() for number in numbers] == numbers

@@ -14,6 +14,7 @@ __all__ = ["GENESIS", "ChainWalker"]
 
 GENESIS = "genesis"
 
+_LONG_BYTES = 1024 * 1024
 _TAG_BYTES = len(', "_hmac": ""}') + 64
 
 
@@ -71,18 +72,22 @@ class ChainWalker:
             start: Where in `content` the next line begins.
             until: How many lines there may be in all.
         """
-        match, sha256, view = plain_line().match, hashlib.sha256, memoryview(content)
+        match, is_canonical = plain_line().match, fields_are_canonical
+        sha256, view = hashlib.sha256, memoryview(content)
+        piece_of = content if len(content) < _LONG_BYTES else view  # short copies are faster
         if self._require_tags and not self.keyed:
             return start
-        head, tagged, on_line = self.chain_head.encode(), self.keyed, self.on_line
+        head, tagged, wanted = self.chain_head.encode(), self.keyed, self._wanted
+        on_line = self.on_line
         entries, last = self.entries, start - self.last_line_bytes
         begun = start
         while entries < until and (found := match(content, start)):
             prev_hash, tag = found.group(2, 5)
+            first, behind = found.span(3)
             if (
                 prev_hash != head
                 or (tag is not None) != tagged
-                or not fields_are_canonical(content, *found.span(3))
+                or not is_canonical(piece_of[first:behind])
             ):
                 break
             end = found.end()
@@ -95,7 +100,7 @@ class ChainWalker:
             if on_line is not None:
                 on_line(content[start : end - 1])
             last, start, entries = start, end, entries + 1
-            if head == self._wanted:
+            if head == wanted:
                 self.wanted_at = entries
         self.entries, self.chain_head = entries, head.decode()
         self.size_bytes += start - begun

@@ -190,7 +190,7 @@ class GroupStore(LogStore):
         try:
             flusher = open_regular(head_path(self.path), os.O_RDWR)
             try:
-                covered = partial(self._covers, flusher, log, placed)
+                covered = partial(self._covers, flusher, log, placed, [b""])
                 with _turn(flusher, wait_s, cancelled, covered) as mine:
                     if not mine:
                         self._has_company = True
@@ -267,10 +267,21 @@ class GroupStore(LogStore):
             raise self._refusal("its head file is gone")
         return head
 
-    def _covers(self, flusher: int, log: int, placed: _Placed) -> bool:
-        """Say whether the head file has passed `placed`; asked without a lock."""
+    def _covers(self, flusher: int, log: int, placed: _Placed, seen: list[bytes]) -> bool:
+        """Say whether the head file has passed `placed`; asked often, and without a lock.
+
+        Args:
+            flusher: The open head file.
+            log: The open log.
+            placed: Lines in it.
+            seen: What the head file held when this was asked last; what it holds now, afterwards.
+        """
         try:
-            head = parse_head(read_at(flusher, 2 * SLOT_BYTES + 1, 0), self._keys)
+            content = read_at(flusher, 2 * SLOT_BYTES + 1, 0)
+            if content == seen[0]:
+                return False
+            seen[0] = content
+            head = parse_head(content, self._keys)
             return head is not None and head.size_bytes >= placed.end and placed.still_in(log)
         except (HeadError, OSError):
             return False

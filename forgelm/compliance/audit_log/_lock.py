@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 __all__ = ["file_lock"]
 
 _FIRST_PAUSE_S = 0.0005
-_LONGEST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.002
 
 # A descriptor inherited by a forked child would keep its parent's lock alive after the parent.
 _locked: set[int] = set()

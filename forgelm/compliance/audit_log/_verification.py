@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from forgelm.compliance.audit_log._blocks import line_blocks
 from forgelm.compliance.audit_log._chain import GENESIS, ChainWalker
 from forgelm.compliance.audit_log._diagnosis import Break, what_happened_at
 from forgelm.compliance.audit_log._entry import BLANK, INCOMPLETE
-from forgelm.compliance.audit_log._files import open_regular, read_at
-from forgelm.compliance.audit_log._head import SLOT_BYTES, Head, HeadError, head_path, parse_head
+from forgelm.compliance.audit_log._head import Head
 from forgelm.compliance.audit_log._keys import KeyRing
-from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._personal import CommitmentScan
 from forgelm.compliance.audit_log._results import LogHead, VerifyResult
-from forgelm.compliance.audit_log._sidecar import ManifestError, manifest_path, read_manifest
+from forgelm.compliance.audit_log._snapshot import Snapshot
 
-__all__ = ["Verification", "Walk", "invalid", "pinned_elsewhere"]
-
-_LOCK_WAIT_S = 2.0
+__all__ = ["Verification", "Walk"]
 
 
 @dataclass(frozen=True)
@@ -64,68 +57,34 @@ class Walk:
 
 
 class Verification:
-    """One walk over an open file, up to where it ended when the walk began.
+    """One walk over an open file, up to where it ended when it was looked at.
 
     Attributes:
         found_at: Number of the line that was looked for, over all files; 0 where it is not here.
     """
 
-    def __init__(self, log: Path, descriptor: int, walk: Walk) -> None:
-        self._log = log
-        self._descriptor = descriptor
+    def __init__(self, snapshot: Snapshot, walk: Walk) -> None:
+        self._snapshot = snapshot
+        self._descriptor = snapshot.descriptor
+        self._head = snapshot.head
         self._walk = walk
         self._earlier = walk.begin.earlier_entries if walk.begin else 0
         self._walker = walk.walker()
-        self._head: Head | None = None
-        self._notes: list[str] = []
         self._commitments = walk.commitments
+        self._notes: list[str] = []
 
     @property
     def found_at(self) -> int:
         return self._walker.wanted_at and self._walker.wanted_at + self._earlier
 
     def run(self) -> VerifyResult:
-        try:
-            manifest = read_manifest(self._log)
-            size = self._snapshot()
-        except ManifestError as error:
-            return invalid(f"the manifest {manifest_path(self._log)} {error}")
-        except HeadError as error:
-            return invalid(f"the head file {head_path(self._log)} {error}")
-        except OSError as error:
-            if error.errno != errno.ELOOP:
-                raise
-            return invalid(f"{error.filename} is a symbolic link, not the file itself")
-        if not size:
-            return invalid(f"{self._log} is empty{pinned_elsewhere(self._log)}")
+        manifest, size = self._snapshot.manifest, self._snapshot.size_bytes
+        if not self._snapshot.locked:
+            self._notes.append("The log could not be locked: an event may have been under way.")
         if manifest is None:
             self._notes.append("There is no manifest: what the first line was is not pinned.")
         first = None if manifest is None else str(manifest["first_entry_sha256"])
         return self._walk_through(size, first) or self._missing_at_end() or self._passed()
-
-    def _snapshot(self) -> int:
-        """Read the head file and return the log's size, as they are between two appends."""
-        try:
-            with file_lock(self._descriptor, wait_s=_LOCK_WAIT_S, shared=True):
-                self._head = self._read_head()
-                return os.fstat(self._descriptor).st_size
-        except OSError as error:
-            if error.errno not in (errno.ETIMEDOUT, errno.ENOLCK, errno.ENOTSUP):
-                raise
-            self._notes.append("The log could not be locked: an event may have been under way.")
-            self._head = self._read_head()
-            return os.fstat(self._descriptor).st_size
-
-    def _read_head(self) -> Head | None:
-        try:
-            descriptor = open_regular(head_path(self._log), os.O_RDONLY)
-        except FileNotFoundError:
-            return None
-        try:
-            content = read_at(descriptor, 2 * SLOT_BYTES + 1, 0)
-        finally:
-            os.close(descriptor)
-        return parse_head(content, self._walk.keys)
 
     def _walk_through(self, size: int, first_hash: str | None) -> VerifyResult | None:
         walker = self._walker
@@ -261,13 +220,3 @@ def _head_problem(walker: ChainWalker, head: Head) -> str | None:
         have, had = ("tags", "none") if walker.keyed else ("no tags", "tags")
         return f"the lines up to here have {have}, where the head file records {had}"
     return None
-
-
-def pinned_elsewhere(log: Path) -> str:
-    """Say which side files show that a missing or empty log had lines."""
-    beside = [path.name for path in (manifest_path(log), head_path(log)) if path.exists()]
-    return f", but {' and '.join(beside)} beside it: its lines were deleted" if beside else ""
-
-
-def invalid(reason: str) -> VerifyResult:
-    return VerifyResult(valid=False, reason=reason)

@@ -20,7 +20,7 @@ from forgelm.compliance import (
     export_model_documents,
 )
 from forgelm.data import DataSummary
-from forgelm.results import TrainResult
+from forgelm.results import TrainResult, Verdict
 from forgelm.trainer.outcome._record import RunRecord
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def write_evidence(
 ) -> None:
     """Write the documents of a run that ended with a model, and record their digests in its log.
 
-    A document that cannot be written is logged and recorded as such; the model stands all the same.
+    A document that cannot be written is logged, recorded, and said in a skipped verdict; the model
+    stands all the same.
 
     Args:
         config: The configuration.
@@ -73,7 +74,7 @@ def write_evidence(
         governance = export_data_governance(facts, folder)
         record.wrote("compliance.governance_exported", artifacts=governance)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost a trained model
-        _failed(record, "compliance.governance_failed", error)
+        _failed(record, result, "compliance.governance_failed", error)
     try:
         artifacts = export_model_documents(facts, model)
         record.wrote("model.integrity_verified", model=Path(model).name, artifacts=artifacts)
@@ -85,11 +86,13 @@ def write_evidence(
             missing_fields=export.missing_fields,
         )
     except Exception as error:  # noqa: BLE001 - the same
-        _failed(record, "compliance.artifacts_export_failed", error)
+        _failed(record, result, "compliance.artifacts_export_failed", error)
 
 
-def _failed(record: RunRecord, event: str, error: Exception) -> None:
+def _failed(record: RunRecord, result: TrainResult, event: str, error: Exception) -> None:
     logger.error("the run's documents are not complete: %s", error)
+    reason = f"the run's documents are not complete: {event} in the audit log"
+    result.verdicts.append(Verdict("documents", "skipped", reason))
     record.wrote(event, error=type(error).__name__)
 
 
