@@ -41,7 +41,10 @@ def ask(shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("%forgelm aud|", ["%forgelm audit", "%forgelm audit-diff"]),
         ("x = %forgelm att|", ["x = %forgelm attach"]),
         ("%forgelm runs st|", ["%forgelm runs status", "%forgelm runs stop"]),
-        ("%forgelm help verify-a|", ["%forgelm help verify-annex-iv", "%forgelm help verify-audit"]),
+        (
+            "%forgelm help verify-a|",
+            ["%forgelm help verify-annex-iv", "%forgelm help verify-audit"],
+        ),
         ("%forgelm audit --wor|", ["%forgelm audit --workers"]),
         (
             "%forgelm audit t --engine |",

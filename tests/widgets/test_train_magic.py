@@ -54,7 +54,7 @@ def test_a_cell_trains_in_its_own_process_or_in_the_kernel(
     assert attached.wait(240).state == "finished", attached.log_tail()
     [listed] = run("%forgelm runs runs")
     assert (listed.step, listed.success) == (2, True)
-    assert run("%forgelm verify {job.run_dir}").valid
+    assert run("%forgelm verify-audit {job.run_dir}").valid
     faces: Any = shell.display_formatter.format(attached)[0]  # type: ignore[union-attr]
     assert faces["text/plain"].splitlines()[0].endswith("Finished at step 2 of 2")
 
