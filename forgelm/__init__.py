@@ -17,6 +17,8 @@ __all__ = [
     "ConfigField",
     "ConsistencyProof",
     "DedupSummary",
+    "DoctorCheck",
+    "DoctorReport",
     "EvaluationReport",
     "EvidenceBundle",
     "EvidenceVerdict",
@@ -72,6 +74,7 @@ __all__ = [
     "describe_config",
     "detect_pii",
     "detect_secrets",
+    "doctor",
     "evaluate_model",
     "evaluate_safety",
     "export_gguf",
@@ -203,6 +206,7 @@ if TYPE_CHECKING:
         run_benchmark,
     )
     from forgelm.export import ExportResult, MergeResult, export_gguf, merge_adapter, merge_models
+    from forgelm.installation import DoctorCheck, DoctorReport, doctor
     from forgelm.quickstart import QuickstartResult, run_quickstart
     from forgelm.results import TrainResult, Verdict
     from forgelm.runs import (

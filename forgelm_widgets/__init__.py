@@ -4,19 +4,35 @@ from typing import TYPE_CHECKING
 
 from forgelm_widgets._extension import load_ipython_extension, unload_ipython_extension
 
-__all__ = ["TrainingMonitor", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "ConfigBuilder",
+    "TrainingMonitor",
+    "figure_of",
+    "frames_of",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
 
 if TYPE_CHECKING:
+    from forgelm_widgets._frames import figure_of, frames_of
+    from forgelm_widgets.config_builder import ConfigBuilder
     from forgelm_widgets.training_monitor import TrainingMonitor
 else:
+    _HOMES = {
+        "ConfigBuilder": "forgelm_widgets.config_builder",
+        "TrainingMonitor": "forgelm_widgets.training_monitor",
+        "figure_of": "forgelm_widgets._frames",
+        "frames_of": "forgelm_widgets._frames",
+    }
 
     def __getattr__(name):
-        if name != "TrainingMonitor":
-            raise AttributeError(f"module 'forgelm_widgets' has no attribute {name!r}")
-        from forgelm_widgets.training_monitor import TrainingMonitor
+        import importlib
 
-        globals()[name] = TrainingMonitor
-        return TrainingMonitor
+        if name not in _HOMES:
+            raise AttributeError(f"module 'forgelm_widgets' has no attribute {name!r}")
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

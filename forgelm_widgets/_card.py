@@ -108,8 +108,16 @@ class Card:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the card as strict JSON types: the content of its own MIME type."""
-        return {"v": 1, **asdict(self)}
+        """Return the card as strict JSON types: the content of its own MIME type.
+
+        A curve is one text, "step,value step,value": a notebook writes each number of a list on a
+        line of its own.
+        """
+        curves = {
+            name: " ".join(f"{step:g},{value:.4g}" for step, value in pairs)
+            for name, pairs in self.curves.items()
+        }
+        return {"v": 1, **asdict(self), "curves": curves}
 
 
 def _bounded_table(table: Table, rows: int, cell: int) -> Table:

@@ -1,7 +1,8 @@
-"""`%load_ext forgelm`: how results show themselves, registered by name so that nothing loads."""
+"""`%load_ext forgelm`: cards, `%forgelm` and its completion; nothing loads before it is used."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,29 +20,88 @@ def _show(name: str, result: Any) -> dict[str, Any]:
 
 
 # Where IPython finds the class, written out so that it need not be imported to register it.
+_CLASSES = (
+    "forgelm.compliance.artefacts._artefact_results.VerifyAnnexIVResult",
+    "forgelm.compliance.artefacts._artefact_results.VerifyGgufResult",
+    "forgelm.compliance.artefacts._artefact_results.VerifyIntegrityResult",
+    "forgelm.compliance.audit_log._results.VerifyResult",
+    "forgelm.config._root.ForgeConfig",
+    "forgelm.data_audit.copies._deduplicate.DedupSummary",
+    "forgelm.data_audit.copies._mask.MaskSummary",
+    "forgelm.data_audit.copies._split.SplitSummary",
+    "forgelm.data_audit.report._diff.AuditDiff",
+    "forgelm.data_audit.report._types.AuditReport",
+    "forgelm.export._gguf.ExportResult",
+    "forgelm.export._adapter.MergeResult",
+    "forgelm.installation.DoctorReport",
+    "forgelm.quickstart._quickstart.QuickstartResult",
+    "forgelm.results.TrainResult",
+    "forgelm.runs._run.Run",
+    "forgelm.runs._status.RunStatus",
+    "forgelm.trainer.planning._preflight_report.PreflightReport",
+)
 _PRINTERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "forgelm.compliance.audit_log._results.VerifyResult": partial(_show, "VerifyResult"),
-    "forgelm.config._root.ForgeConfig": partial(_show, "ForgeConfig"),
-    "forgelm.data_audit.report._types.AuditReport": partial(_show, "AuditReport"),
-    "forgelm.quickstart._quickstart.QuickstartResult": partial(_show, "QuickstartResult"),
-    "forgelm.results.TrainResult": partial(_show, "TrainResult"),
+    path: partial(_show, path.rpartition(".")[2]) for path in _CLASSES
 }
+
+_ASKS = re.compile(r"^(%forgelm)((?:\s+[\w-]+)+)\s*\?{1,2}\s*$")
+
+
+def _ask_for_help(lines: list[str]) -> list[str]:
+    """Read `%forgelm audit?` as `%forgelm help audit`; IPython would look for a name `audit`."""
+    asked = _ASKS.match(lines[0]) if len(lines) == 1 else None
+    return [f"{asked[1]} help{asked[2]}\n"] if asked else lines
+
+
+class _Added:
+    """What loading added to one shell, so that unloading takes away just that."""
+
+    def __init__(self, shell: Any) -> None:
+        from forgelm_widgets._magics import ForgelmMagic
+        from forgelm_widgets._matcher import make_matcher
+
+        self.magic = ForgelmMagic(shell).run
+        self.matcher = make_matcher(shell)
+        manager = shell.magics_manager
+        self._tables = (*map(manager.magics.get, ("line", "cell")), vars(manager.user_magics))
+        self._before = [table.get("forgelm") for table in self._tables]
+        shell.register_magic_function(self.magic, "line_cell", "forgelm")
+        shell.Completer.custom_matchers.append(self.matcher)
+        shell.input_transformers_cleanup.append(_ask_for_help)
+
+    def remove(self, shell: Any) -> None:
+        for table, before in zip(self._tables, self._before, strict=True):
+            if table.get("forgelm") is self.magic:
+                del table["forgelm"]
+                if before is not None:
+                    table["forgelm"] = before
+        for added, place in (
+            (self.matcher, shell.Completer.custom_matchers),
+            (_ask_for_help, shell.input_transformers_cleanup),
+        ):
+            if added in place:
+                place.remove(added)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
-    """Let the public results show themselves as cards; loading twice changes nothing."""
+    """Add cards for the public results, `%forgelm` and its completion; twice changes nothing."""
     formatter = _formatter(ipython)
     for path, printer in _PRINTERS.items():
         if _registered(formatter, path) is None:
             formatter.for_type(path, printer)
+    if not hasattr(ipython, "_forgelm_added"):
+        ipython._forgelm_added = _Added(ipython)  # type: ignore[attr-defined]
 
 
 def unload_ipython_extension(ipython: InteractiveShell) -> None:
-    """Take away exactly what loading added; a formatter somebody else registered stays."""
+    """Take away exactly what loading added; what somebody else registered stays."""
     formatter = _formatter(ipython)
     for path, printer in _PRINTERS.items():
         if _registered(formatter, path) is printer:
             formatter.pop(path)
+    added: _Added | None = vars(ipython).pop("_forgelm_added", None)
+    if added is not None:
+        added.remove(ipython)
 
 
 def _formatter(ipython: Any) -> Any:

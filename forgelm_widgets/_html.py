@@ -32,13 +32,14 @@ def card_html(card: Card) -> str:
     """Return `card` as sanitiser-safe HTML; every text in it is escaped."""
     colour, symbol = _COLOURS[card.mark], _SYMBOLS[card.mark]
     open_tables = "".join(_table(table) for table in card.tables if not table.folded)
+    tables = f'<div style="display:flex;flex-wrap:wrap;gap:0 44px">{open_tables}</div>'
     parts = [
         f'<div style="font-size:0.85em;opacity:0.75">{escape(card.label)}</div>',
         '<div style="font-size:1.15em;font-weight:600;margin:0 0 8px;overflow-wrap:anywhere">'
         f'<span style="color:{colour}">{symbol}</span> {escape(card.headline)}</div>',
         _figures(card),
         _picture(card),
-        f'<div style="display:flex;flex-wrap:wrap;gap:0 44px">{open_tables}</div>',
+        tables if open_tables else "",
         *(_title(text.title) + _text(text) for text in card.texts if not text.folded),
         *(_folded(table.caption, _table(table)) for table in card.tables if table.folded),
         *(_folded(text.title, _text(text)) for text in card.texts if text.folded),
@@ -94,10 +95,16 @@ def _table(table: Table) -> str:
     return (
         '<div style="overflow-x:auto;margin:0 0 12px"><table style="border-collapse:collapse;'
         'margin:0;border:0;font-size:0.95em">'
-        '<caption style="text-align:left;font-weight:600;padding:2px 0;caption-side:top;'
-        f'color:inherit;white-space:nowrap">{escape(table.caption)}</caption>'
+        f"{_caption(table.caption)}"
         f'<thead style="border:0"><tr style="border-bottom:{_RULE}">{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{_left_out(table.left_out, 'row')}</div>"
+    )
+
+
+def _caption(title: str) -> str:
+    return (
+        '<caption style="text-align:left;font-weight:600;padding:2px 0;caption-side:top;'
+        f'color:inherit;white-space:nowrap">{escape(title)}</caption>'
     )
 
 
@@ -122,8 +129,9 @@ def _cell(value: Cell) -> str:
 def _wrap(value: Cell) -> str:
     if not isinstance(value, str):
         return ""
-    short = len(value) <= 32
-    return ";white-space:nowrap" if short else ";min-width:180px;overflow-wrap:anywhere"
+    if len(value) > 32:
+        return ";min-width:180px;overflow-wrap:anywhere"
+    return "" if value.isalnum() else ";white-space:nowrap"
 
 
 def _side(right: bool) -> str:

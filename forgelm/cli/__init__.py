@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgelm.cli._logging import _setup_logging as _setup_logging
+from forgelm.cli._output import error_message
 from forgelm.cli._parser import cli, run
 
-__all__ = ["cli", "run"]
+__all__ = ["cli", "error_message", "run"]

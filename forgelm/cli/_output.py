@@ -22,6 +22,7 @@ __all__ = [
     "ForgeCommand",
     "Presentation",
     "Session",
+    "error_message",
     "listed",
     "present_error",
     "shared_options",
@@ -106,7 +107,7 @@ def shown(path: str | Path) -> str:
 
 def present_error(error: BaseException) -> Presentation:
     """Return one clear message for `error`; a traceback is never part of it."""
-    message = _message(error)
+    message = error_message(error)
     document: dict[str, Any] = {"type": type(error).__name__, "message": message}
     if isinstance(error, ConfigError):
         document["issues"] = error.errors()
@@ -116,7 +117,8 @@ def present_error(error: BaseException) -> Presentation:
     )
 
 
-def _message(error: BaseException) -> str:
+def error_message(error: BaseException) -> str:
+    """Return what went wrong and what to do, in words and without a traceback."""
     if isinstance(error, ForgeError) or is_bad_argument(error):
         return str(error)
     if isinstance(error, click.UsageError):

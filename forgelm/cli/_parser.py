@@ -17,6 +17,7 @@ from forgelm.cli.commands.audit_diff import audit_diff
 from forgelm.cli.commands.checkpoint import checkpoint
 from forgelm.cli.commands.checkpoints import manage_checkpoints
 from forgelm.cli.commands.dedup import dedup
+from forgelm.cli.commands.doctor import doctor
 from forgelm.cli.commands.evaluate import evaluate
 from forgelm.cli.commands.evidence import evidence, verify
 from forgelm.cli.commands.export import export, merge, merge_adapter
@@ -67,6 +68,7 @@ _EPILOG = (
         verify_gguf,
         checkpoint,
         manage_checkpoints,
+        doctor,
     ],
     context_settings={"help_option_names": ["-h", "--help"]},
 )

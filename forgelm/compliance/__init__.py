@@ -18,7 +18,13 @@ from forgelm.compliance.artefacts import (
     verify_integrity,
     verify_model_signature,
 )
-from forgelm.compliance.audit_log import AuditLogger, LogHead, Personal, VerifyResult
+from forgelm.compliance.audit_log import (
+    AuditLogger,
+    LogHead,
+    Personal,
+    VerifyResult,
+    resolve_operator,
+)
 from forgelm.compliance.bundle import (
     EvidenceBundle,
     EvidencePart,
@@ -82,6 +88,7 @@ __all__ = [
     "list_approvals",
     "read_checkpoints",
     "reject_model",
+    "resolve_operator",
     "sign_checkpoint",
     "sign_model",
     "timestamp_checkpoint",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from forgelm import TrainResult
     from forgelm_widgets._curves import RunCurves
 
-__all__ = ["train_result_card"]
+__all__ = ["read_curves", "train_result_card"]
 
 _POINTS_DRAWN = 110
 _MOST_BYTES_READ = 64_000_000
@@ -22,7 +22,7 @@ _MOST_BYTES_READ = 64_000_000
 
 def train_result_card(result: TrainResult) -> Card:
     """Return a training result as a card, with its loss curve when the run directory has one."""
-    curves = _curves(result.output_dir)
+    curves = read_curves(result.output_dir)
     mark, headline = _verdict(result)
     return Card(
         kind="train-result",
@@ -36,8 +36,8 @@ def train_result_card(result: TrainResult) -> Card:
     )
 
 
-def _curves(output_dir: str | None) -> RunCurves | None:
-    """Read the run's metrics; a file that is missing, huge or damaged only costs the picture."""
+def read_curves(output_dir: str | None) -> RunCurves | None:
+    """Return the run's metrics; a file that is missing, huge or damaged only costs the picture."""
     from forgelm_widgets._curves import RunCurves
 
     if output_dir is None:

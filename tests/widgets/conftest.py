@@ -7,8 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from forgelm import AuditReport, ProgressEvent
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """Give an IPython shell of our own, without a history file."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    InteractiveShell.clear_instance()
+    yield InteractiveShell.instance(config=config)
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets.config import Config
 
 import forgelm
 from forgelm_widgets._display import CARDS
 from forgelm_widgets._extension import _PRINTERS
 
 _HEAVY = {"torch", "datasets", "pandas", "plotly", "numpy", "pydantic", "anywidget"}
-
-
-@pytest.fixture
-def shell() -> Iterator[InteractiveShell]:
-    """Give an IPython shell of our own, without a history file."""
-    config = Config()
-    config.HistoryManager.enabled = False
-    InteractiveShell.clear_instance()
-    yield InteractiveShell.instance(config=config)
-    InteractiveShell.clear_instance()
 
 
 def _registered(shell: InteractiveShell) -> dict[Any, Any]:
@@ -47,12 +33,40 @@ def test_loading_brings_nothing_heavy() -> None:
     assert set(done.stdout.split()) & _HEAVY == set()
 
 
+def _everything(shell: InteractiveShell) -> list[Any]:
+    """Return all that an extension can leave behind in a shell."""
+    manager: Any = shell.magics_manager
+    return [
+        _registered(shell),
+        dict(manager.magics["line"]),
+        dict(manager.magics["cell"]),
+        dict(vars(manager.user_magics)),
+        list(manager.registry),
+        list(shell.Completer.custom_matchers),  # type: ignore[union-attr]
+        list(shell.input_transformers_cleanup),
+        list(shell.input_transformers_post),
+        {event: list(calls) for event, calls in shell.events.callbacks.items()},
+        sorted(set(shell.user_ns) - {"_", "__", "___"}),
+        sorted(vars(shell)),
+    ]
+
+
 def test_unloading_removes_exactly_what_loading_added(shell: InteractiveShell) -> None:
-    before = _registered(shell)
+    before = _everything(shell)
     forgelm.load_ipython_extension(shell)
-    assert len(_registered(shell)) == len(before) + 5
+    assert len(_registered(shell)) == len(before[0]) + 18
+    assert all(now != then for now, then in zip(_everything(shell)[:4], before, strict=False))
     forgelm.unload_ipython_extension(shell)
-    assert _registered(shell) == before
+    assert _everything(shell) == before
+
+
+def test_a_magic_of_the_same_name_comes_back(shell: InteractiveShell) -> None:
+    shell.register_magic_function(lambda _: "mine", "line", "forgelm")  # type: ignore[union-attr]
+    before = _everything(shell)
+    forgelm.load_ipython_extension(shell)
+    forgelm.unload_ipython_extension(shell)
+    assert _everything(shell) == before
+    assert shell.run_line_magic("forgelm", "") == "mine"
 
 
 def test_loading_twice_is_harmless_even_after_something_was_shown(shell: InteractiveShell) -> None:
@@ -78,10 +92,9 @@ def test_a_formatter_of_somebody_else_stays(shell: InteractiveShell) -> None:
 
 
 def test_every_printer_is_registered_where_its_public_class_is_defined() -> None:
-    classes = {}
-    for path in _PRINTERS:
-        module, _, name = path.rpartition(".")
-        classes[name] = getattr(importlib.import_module(module), name)
-    assert set(classes) == set(CARDS)
-    assert {name: getattr(forgelm, name) for name in CARDS} == classes
-    assert {f"{cls.__module__}.{cls.__name__}" for cls in classes.values()} == set(_PRINTERS)
+    paths = {path.rpartition(".")[2]: path for path in _PRINTERS}
+    assert set(paths) == set(CARDS) - {"RunList"}
+    public = {name: getattr(forgelm, name) for name in set(paths) & set(forgelm.__all__)}
+    assert len(public) >= 14
+    for name, cls in public.items():
+        assert f"{cls.__module__}.{cls.__name__}" == paths[name]

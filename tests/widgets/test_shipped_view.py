@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import forgelm_widgets
 
@@ -42,5 +47,28 @@ def test_every_style_stays_inside_its_widget() -> None:
             assert all(".forgelm-" in selector for selector in selectors), path.name
 
 
-def test_the_view_is_small_enough_to_be_sent_with_each_widget() -> None:
-    assert sum(path.stat().st_size for path in FILES if path.suffix in {".js", ".css"}) < 24_000
+def _shipped_bytes(*folders: str) -> int:
+    return sum(
+        path.stat().st_size
+        for path in FILES
+        if path.parent.name in folders and path.suffix in {".js", ".css"}
+    )
+
+
+def test_each_view_is_small_enough_to_be_sent_with_its_widget() -> None:
+    assert _shipped_bytes("training_monitor") < 24_000
+    assert _shipped_bytes("_shared", "config_builder") < 54_000
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="no TypeScript on the path")
+def test_the_scripts_of_a_view_agree_on_their_types(tmp_path: Path) -> None:
+    from forgelm_widgets import ConfigBuilder, TrainingMonitor
+
+    for widget in (ConfigBuilder, TrainingMonitor):
+        source = tmp_path / f"{widget.__name__}.js"
+        script: Any = widget._esm
+        source.write_text(script if isinstance(script, str) else str(script), "utf-8")
+        command = ["tsc", "--noEmit", "--allowJs", "--checkJs", "--strict", "--target", "es2022"]
+        command += ["--module", "es2022", "--lib", "es2023,dom,dom.iterable", str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.stdout == ""

@@ -12,6 +12,7 @@ from forgelm.cli._output import ForgeCommand, Presentation, shown
 from forgelm.cli.commands.dry_run import DRY_RUN_ROWS, present_preflight
 
 if TYPE_CHECKING:
+    from forgelm.config import ForgeConfig
     from forgelm.results import TrainResult
     from forgelm.runs import Run
     from forgelm.trainer import PreflightReport
@@ -56,7 +57,7 @@ def _present(outcome: TrainResult | Run | PreflightReport) -> Presentation:
 @click.option("--resume", is_flag=True, help="Go on from the newest valid checkpoint.")
 @click.option("--dry-run", is_flag=True, help="Say every problem at once, and train nothing.")
 def train(
-    config: str, detach: bool, resume: bool, dry_run: bool
+    config: str | ForgeConfig, detach: bool, resume: bool, dry_run: bool
 ) -> TrainResult | Run | PreflightReport:
     """Fine-tune a model as the YAML file CONFIG says.
 
@@ -69,7 +70,7 @@ def train(
 
     if dry_run:
         return preflight(config, rows=DRY_RUN_ROWS)
-    checked = load_config(config)
+    checked = load_config(config) if isinstance(config, str) else config
     if not detach:
         return ForgeTrainer(checked).train(resume=resume)
     # Nobody watches a detached run begin: what can be known to fail, fails here.
