@@ -228,6 +228,13 @@ def test_models_loaded_in_several_threads_at_once_come_out_whole(
     )
 
 
+def test_a_run_prints_nothing_of_its_own(
+    make_config: ConfigMaker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ForgeTrainer(make_config(tmp_path / "run")).train()
+    assert capsys.readouterr().out == ""
+
+
 def test_merged_weights_need_no_adapter(make_config: ConfigMaker, tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     keys = {"max_steps": 1, "merge_adapters": True, "final_model_dir": "merged"}
