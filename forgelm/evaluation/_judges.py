@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tqdm import tqdm
 
-from forgelm._core import ChatClient, ChatError, require
+from forgelm._core import MODEL_LOADING, ChatClient, ChatError, require
 from forgelm.errors import ConfigError, EvaluationError
 from forgelm.evaluation._generation import chat_text, context_length, defused, generate
-from forgelm.evaluation._models import LOADING, first_line
+from forgelm.evaluation._models import first_line
 
 if TYPE_CHECKING:
     from forgelm.config import JudgeConfig
@@ -154,7 +154,7 @@ def load_local_judge(settings: JudgeConfig, device: Any, *, token: str | None) -
     options["revision"] = settings.judge_model_revision or "main"
     name = settings.judge_model
     try:
-        with LOADING:
+        with MODEL_LOADING:
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **options)
             model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype="auto", **options)
     except Exception as error:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import require
+from forgelm._core import MODEL_LOADING, require
 from forgelm.data import hub_token
 from forgelm.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
-__all__ = ["LOADING", "first_line", "load_base", "load_trained"]
-
-# Two `from_pretrained` at once corrupt each other's weights for the life of the process.
-LOADING = threading.RLock()
+__all__ = ["first_line", "load_base", "load_trained"]
 
 _FEATURE = "Evaluating a model"
 
@@ -38,7 +34,7 @@ def load_trained(folder: Path, config: ForgeConfig) -> tuple[Any, Any]:
         raise ConfigError(issues=[("model", f"there is no folder {str(folder)!r} with a model")])
     adapter = (folder / "adapter_config.json").is_file()
     try:
-        with LOADING:
+        with MODEL_LOADING:
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
             if adapter:
                 peft = require("peft", extra="train", feature=_FEATURE)
@@ -60,7 +56,7 @@ def load_base(config: ForgeConfig) -> Any:
     """
     name = config.model.name_or_path
     try:
-        with LOADING:
+        with MODEL_LOADING:
             model = _loaded(name, config, revision=config.model.revision or "main")
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EvaluationError(

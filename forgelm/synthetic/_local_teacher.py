@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import require
+from forgelm._core import MODEL_LOADING, require
 from forgelm.data import hub_session, hub_token
 from forgelm.errors import ConfigError
 from forgelm.synthetic._seeds import Seed
@@ -151,7 +151,7 @@ def _load(config: ForgeConfig, settings: SyntheticConfig) -> tuple[Any, Any]:
     }
     name = settings.teacher_model
     try:
-        with hub_session(config):
+        with MODEL_LOADING, hub_session(config):
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **source)
             model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype="auto", **source)
     except (OSError, ValueError, RuntimeError) as error:

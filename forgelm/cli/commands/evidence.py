@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from forgelm.cli._exit_codes import ExitCode
+from forgelm.cli._held_to_options import held_to_options
 from forgelm.cli._output import ForgeCommand, Presentation, shown
 from forgelm.errors import ConfigError, DataError
 
@@ -66,21 +67,7 @@ def _present_verdict(verdict: EvidenceVerdict) -> Presentation:
 @click.command(cls=ForgeCommand, present=_present_verdict)
 @click.argument("path")
 @click.option("--require-hmac", is_flag=True, help="Every line of the log must carry a valid tag.")
-@click.option(
-    "--expected-head",
-    metavar="HASH",
-    help="The head of an earlier verification: the log must still contain that line.",
-)
-@click.option(
-    "--public-key",
-    metavar="KEY|FILE",
-    help="Verifier key of who signs checkpoints: the log must still be what was signed.",
-)
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    help="Checkpoints kept elsewhere. [default: those beside the log]",
-)
+@held_to_options
 def verify(path: str, require_hmac: bool, **held_to: str | None) -> EvidenceVerdict:
     """Verify whatever piece of evidence PATH is, and all that belongs to it.
 

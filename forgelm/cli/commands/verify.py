@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import ExitCode
+from forgelm.cli._held_to_options import held_to_options
 from forgelm.cli._output import ForgeCommand, Presentation
 from forgelm.errors import ConfigError, DataError
 
@@ -38,21 +39,7 @@ def _present(result: VerifyResult) -> Presentation:
     show_default=True,
     help="Environment variable that holds the secret.",
 )
-@click.option(
-    "--expected-head",
-    metavar="HASH",
-    help="The head of an earlier verification: the log must still contain that line.",
-)
-@click.option(
-    "--public-key",
-    metavar="KEY|FILE",
-    help="Verifier key of who signs checkpoints: the log must still be what was signed.",
-)
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    help="Checkpoints kept elsewhere. [default: those beside the log]",
-)
+@held_to_options
 def verify_audit(
     path: str,
     require_hmac: bool,
