@@ -14,6 +14,7 @@ from forgelm.compliance.audit_log import (
     KeyRing,
     Link,
     LogHead,
+    LongLine,
     Snapshot,
     UnreadableError,
     Verification,
@@ -93,7 +94,9 @@ def verify_audit_log(
     return check.run((expected or newest_head(signed)) if only_new_lines else None)
 
 
-def verify_lines(log: Path, on_line: Callable[[bytes], None] | None = None) -> VerifyResult:
+def verify_lines(
+    log: Path, on_line: Callable[[bytes | LongLine], None] | None = None
+) -> VerifyResult:
     """Verify a log, with the environment's secrets, and hand on each line that stands up."""
     walk = Walk(KeyRing.for_verifying(None, None), False, on_line=on_line)
     return _Check(log, walk).run()

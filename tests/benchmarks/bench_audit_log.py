@@ -1,6 +1,7 @@
 """Speed of the audit log as ratios to the work that cannot be avoided; run it by hand.
 
 python tests/benchmarks/bench_audit_log.py [ENTRIES [EVENTS [FOLDER]]]
+python tests/benchmarks/bench_audit_log.py verify [ENTRIES]
 
 BENCH_FLUSH_MS makes each flush take so much longer, to stand for a slower disk.
 """
@@ -63,14 +64,15 @@ def hash_and_parse(path: Path, *, tagged: bool) -> None:
                 hmac.digest(key, line, "sha256")
 
 
-def seconds(task: Callable[[], object], rounds: int = 3) -> float:
-    """Return the least processor time of a few rounds: others on the machine do not count."""
-    times = []
+def seconds(*tasks: Callable[[], object], rounds: int = 3) -> list[float]:
+    """Return the least processor time of each in a few rounds in turn: others do not count."""
+    times: list[list[float]] = [[] for _ in tasks]
     for _ in range(rounds):
-        begun = time.process_time()
-        task()
-        times.append(time.process_time() - begun)
-    return min(times)
+        for task, taken in zip(tasks, times, strict=True):
+            begun = time.process_time()
+            task()
+            taken.append(time.process_time() - begun)
+    return [min(taken) for taken in times]
 
 
 def peak_mib(path: Path) -> float:
@@ -95,16 +97,16 @@ def bench_verifying(path: Path, entries: int) -> None:
         build_log(path, entries, secret)
         verify = partial(verify_audit_log, path, hmac_secret=secret, require_hmac=bool(secret))
         assert verify().valid
-        least = seconds(partial(hash_and_parse, path, tagged=bool(secret)))
-        ours = seconds(verify)
+        least, ours = seconds(partial(hash_and_parse, path, tagged=bool(secret)), verify)
         kind = "tagged" if secret else "plain"
         print(f"verify {entries} lines, {kind}: {ours / least:.2f} x hashing and parsing them")
         print(f"  {ours / entries * 1e6:.1f} us a line")
         print(f"  memory above the interpreter's {peak_mib(path):.1f} MiB")
     logger = AuditLogger(path.parent / "long")
     logger.log_event("long", text="x" * (LONG_LINE_MB * 1_000_000))
-    least = seconds(partial(hash_and_parse, logger.path, tagged=False))
-    ours = seconds(partial(verify_audit_log, logger.path))
+    least, ours = seconds(
+        partial(hash_and_parse, logger.path, tagged=False), partial(verify_audit_log, logger.path)
+    )
     memory = peak_mib(logger.path)
     print(f"verify one line of {LONG_LINE_MB} MB: {ours / least:.2f} x, memory {memory:.0f} MiB")
 
@@ -215,6 +217,9 @@ if __name__ == "__main__":
     os.environ.setdefault("FORGELM_OPERATOR", "bench")
     if sys.argv[1:2] == ["writer"]:
         be_a_writer(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1:2] == ["verify"]:
+        with tempfile.TemporaryDirectory() as made:
+            bench_verifying(Path(made, "built.jsonl"), int((sys.argv[2:] or ["1000000"])[0]))
     else:
         counts = [int(text) for text in sys.argv[1:3]]
         with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as made:

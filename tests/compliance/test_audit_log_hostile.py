@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,20 @@ def test_any_bytes_at_all_get_a_verdict(
     (folder / f"{NAME}.head").write_bytes(head)
     (folder / f"{NAME}.manifest.json").write_bytes(manifest)
     assert not verify_audit_log(folder / NAME).valid
+
+
+@pytest.mark.parametrize("mac", ['"\\ud800"', '"x"', "1", '[["x"]]', '{"a": 1}'])
+def test_a_hostile_mac_in_a_head_file_that_is_whole_gets_a_verdict(
+    log: Path, monkeypatch: pytest.MonkeyPatch, mac: str
+) -> None:
+    head = log.with_name(f"{NAME}.head")
+    text = head.read_bytes()[:4096].rstrip().decode()
+    values, _, _ = text.rpartition(', "sha256": ')
+    sealed = f'{values}, "hmac": {mac}'
+    digest = hashlib.sha256(f"{sealed}}}".encode()).hexdigest()
+    slot = f'{sealed}, "sha256": "{digest}"}}'.encode().ljust(4095) + b"\n"
+    head.write_bytes(slot * 2)
+    monkeypatch.setenv("FORGELM_AUDIT_SECRET", "a-secret" + "-of-the-test")
+    result = verify_audit_log(log)
+    assert not result.valid
+    assert "head file" in str(result.reason)

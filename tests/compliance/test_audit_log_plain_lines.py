@@ -7,58 +7,23 @@ nested so deeply that it cannot. Both must agree, and agree with the checker mad
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from audit_log_page import NAME, page_tag
+from audit_log_spellings import ENVELOPE, FIELDS, RUN, SECRET, WHEN, two_lines, with_tag
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forgelm import verify_audit_log
 
-SECRET = "not-a-" + "real-secret"
-RUN = b"fg-00112233aabb"
-WHEN = b"2026-01-02T03:04:05.000000+00:00"
 DEEP = b'"deep": {"a": {"b": {"c": {"d": 1}}}}, '
-ENVELOPE = (
-    b'{"timestamp": "%b", "run_id": "%b", "operator": "ci", "event": "e", "prev_hash": "%b", '
-)
-
-# what a field may be, as text that need not be canonical
-FIELDS = [
-    '"a": 1', '"a": -1', '"a": -0', '"a": 0', '"a": 01', '"a": 1.0', '"a": 1.50', '"a": 0.5',
-    '"a": -0.0', '"a": 1e5', '"a": 1e+16', '"a": 1e+15', '"a": 1E+16', '"a": 1e-05', '"a": 1e-5',
-    '"a": 0.00001', '"a": 0.0001', '"a": 1e-04', '"a": 10e-05', '"a": 1.5e-07', '"a": 1.50e-07',
-    '"a": 0.1234567890123456', '"a": 0.12345678901234567', '"a": 0.123456789012345678',
-    '"a": 123456.123456789', '"a": 1234567.5', '"a": 100000000000000000.5', '"a": 1e999',
-    '"a": 1e-400', '"a": 5e-324', '"a": 4e-324', '"a": 9e+307', '"a": 2e+308', '"a": NaN',
-    '"a": Infinity', '"a": 12345678901234567890123', '"a": [0.1234567890123456, 1]', '"a": []',
-    '"a": [1,2]', '"a": {}', '"a": {"b": 1, "b": 1}', '"a": {"b":1}', '"a": [[1], {"x": [2]}]',
-    '"a": "x", "a": "y"', '"a": 1, "b": 2', '"event": 1', '"a": {"event": 1}', '"_hmac": 1',
-    '"_kid": "k"', '"_kid": 3', '"a b": 1', '"": 1', '"a": "\\u00e9"', '"a": "\\u00E9"',
-    '"a": "\u00e9"', '"a": "\\u0041"', '"a": "\\/"', '"a": "\\n\\t"', '"a": "\\u000a"',
-    '"a": "\\u007f"', '"a": "\x7f"', '"a": "\\u001f"', '"a": "\\u0008"', '"a": "\\ud83d\\ude00"',
-    '"a": "\\ud800"', '"a": "\\\\"', '"a": "\\\""', '"a": ", \\"b\\": 1"', '"a": true',
-    '"a": True', '"a": null', '"a": tru', '"a": ""', '"a":1', '"a" : 1', '"a": 1 ', '"a": "\t"',
-    '"x": {"prev_hash": "genesis"}', '"a": " 0.12345678901234567,"',
-]  # fmt: skip
 
 
 def _lines(fields: bytes, *, keyed: bool, deep: bool, when: bytes = WHEN) -> list[bytes]:
-    """A first line, behind which a log is known to be keyed or not, and the line in question."""
-    lines: list[bytes] = []
-    for inner in (b'"n": 1', (DEEP if deep else b"") + fields):
-        previous = hashlib.sha256(lines[-1][:-1]).hexdigest() if lines else "genesis"
-        body = ENVELOPE % (when if lines else WHEN, RUN, previous.encode()) + inner + b"}"
-        if keyed:
-            key = hashlib.sha256(SECRET.encode() + RUN).digest()
-            tag = hmac.digest(key, body, "sha256").hex()
-            body = body[:-1] + b', "_hmac": "%b"}' % tag.encode()
-        lines.append(body + b"\n")
-    return lines
+    return two_lines((DEEP if deep else b"") + fields, keyed=keyed, when=when)
 
 
 def _verdict(folder: Path, lines: list[bytes], *, keyed: bool) -> tuple[bool, int | None]:
@@ -175,3 +140,51 @@ def test_the_key_of_a_run_is_derived_from_its_name_however_it_is_escaped(
     (tmp_path / NAME).write_bytes(first + b"\n" + json.dumps(second).encode() + b"\n")
     assert verify_audit_log(tmp_path / NAME, hmac_secret=SECRET, require_hmac=True).valid
     assert not verify_audit_log(tmp_path / NAME, hmac_secret="other", require_hmac=True).valid
+
+
+MIXED = [
+    {"a": 1},
+    {"a": 0.1, "m": {"b": 2}},
+    {"a": 0.12345678901234568},
+    {"a b": 1},
+    {"a": {"x": 1, "a": 2}, "b": [[[[[1]]]]]},
+    {"a": "\u00e9, 0.12345678901234567,"},
+    {},
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(MIXED), min_size=1, max_size=30),
+    keyed_from=st.integers(0, 40),
+    damaged=st.integers(0, 40),
+    at=st.integers(0, 400),
+)
+def test_of_plain_and_other_lines_in_any_order_the_damaged_one_is_found(
+    tmp_path_factory: pytest.TempPathFactory,
+    kinds: list[dict[str, Any]],
+    keyed_from: int,
+    damaged: int,
+    at: int,
+) -> None:
+    lines: list[bytes] = []
+    for number, fields in enumerate(kinds):
+        previous = hashlib.sha256(lines[-1]).hexdigest() if lines else "genesis"
+        body = (
+            ENVELOPE % (WHEN, RUN, previous.encode()) + json.dumps({**fields, "z": 0})[1:].encode()
+        )
+        lines.append(with_tag(body) if number >= keyed_from else body)
+    path = tmp_path_factory.getbasetemp() / "mixed.jsonl"
+    path.write_bytes(b"\n".join([*lines, b""]))
+    for secret in (SECRET, None):
+        assert verify_audit_log(path, hmac_secret=secret).valid
+    if damaged >= len(lines):
+        return
+    line = lines[damaged]
+    at %= len(line)
+    lines[damaged] = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+    path.write_bytes(b"\n".join([*lines, b""]))
+    # A value that still is one is missed by the last line of a log that no tag protects.
+    unseen = damaged == len(lines) - 1 and damaged < keyed_from
+    found = verify_audit_log(path, hmac_secret=SECRET).first_invalid_index
+    assert found in (damaged + 1, damaged + 2, None if unseen else damaged + 1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from audit_log_page import NAME, check_by_the_page
 
 from forgelm import AuditLogger, verify_audit_log
-from forgelm.compliance import Personal
+from forgelm.compliance import Personal, verify_evidence
 from forgelm.compliance.audit_log import file_lock
 from forgelm.errors import AuditLogError
 
@@ -123,7 +125,57 @@ def test_an_empty_log_is_not_rotated_and_an_interrupted_rotation_is_finished(
         logger.rotate()
     logger.log_event("step", n=1)
     archive = logger.rotate()
+    _forget_the_new_file(logger.path)
     archive.with_name(f"{archive.name}.head").rename(tmp_path / f"{NAME}.head")
+    logger.log_event("step", n=2)
+    assert verify_audit_log(logger.path).entries_count == 4
+
+
+def _forget_the_new_file(log: Path) -> None:
+    """Leave what a crash right after the archiving leaves."""
+    for side in ("", ".head", ".manifest.json"):
+        log.with_name(NAME + side).unlink()
+
+
+def test_the_file_after_an_archive_begins_at_once_so_that_a_missing_one_was_deleted(
+    tmp_path: Path,
+) -> None:
+    logger = AuditLogger(tmp_path)
+    logger.log_event("step", n=1)
+    logger.rotate()
+    assert [entry["event"] for entry in check_by_the_page(logger.path)] == ["audit.log_continued"]
+    result = verify_audit_log(logger.path)
+    assert (result.valid, result.entries_count, result.anchored) == (True, 3, True)
+    _forget_the_new_file(logger.path)
+    verdict = verify_evidence(tmp_path)
+    assert verdict.altered
+    assert [(part.name, part.valid) for part in verdict.parts[:2]] == [
+        (NAME, False),
+        (f"{NAME}.0001", True),
+    ]
+    assert "or its newest file was deleted" in str(verdict.reason)
+
+
+def test_a_log_that_cannot_begin_anew_is_archived_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = AuditLogger(tmp_path)
+    logger.log_event("step", n=1)
+    real = os.rename
+
+    def fill_the_disk(source: object, target: object) -> None:
+        real(source, target)  # type: ignore[arg-type]
+        if str(target).endswith(f"{NAME}.0001.manifest.json"):
+            monkeypatch.setattr(os, "write", _full)
+
+    def _full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", fill_the_disk)
+        assert logger.rotate().name == f"{NAME}.0001"
+    monkeypatch.undo()
+    assert "the next event begins the new file" in caplog.text
     logger.log_event("step", n=2)
     assert verify_audit_log(logger.path).entries_count == 4
 
@@ -136,6 +188,9 @@ def test_a_keyed_log_stays_keyed_over_its_files(
     logger.log_event("step", n=1)
     logger.rotate()
     monkeypatch.delenv("FORGELM_AUDIT_SECRET")
+    with pytest.raises(AuditLogError, match="is keyed: its lines carry HMAC tags"):
+        AuditLogger(tmp_path).log_event("step", n=2)
+    _forget_the_new_file(logger.path)
     with pytest.raises(AuditLogError, match="is keyed: set FORGELM_AUDIT_SECRET"):
         AuditLogger(tmp_path).log_event("step", n=2)
     logger.log_event("step", n=2)

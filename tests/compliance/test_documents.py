@@ -21,6 +21,7 @@ from forgelm.compliance import (
     verify_annex_iv_artifact,
     verify_integrity,
 )
+from forgelm.compliance.documents import data_digests
 
 DECLARED: dict[str, dict[str, Any]] = {
     "compliance": {
@@ -177,6 +178,31 @@ def test_data_that_changed_after_the_run_began_is_marked(facts: RunFacts, run_di
     test, train = read(run_dir, "data_provenance.json")["datasets"][0]["files"]
     assert train["changed_after_the_run_began"]
     assert "changed_after_the_run_began" not in test
+
+
+def test_data_that_is_not_what_was_read_is_named_even_under_an_old_time(
+    facts: RunFacts, run_dir: Path
+) -> None:
+    data = Path(facts.datasets[0])
+    facts = replace(facts, digests_when_read=data_digests(facts.datasets))
+    unchanged = export_compliance_documents(facts, run_dir / "compliance")
+    assert unchanged.changed_data == []
+    times = (data / "train.jsonl").stat()
+    (data / "train.jsonl").write_text('{"text": "b"}\n')
+    os.utime(data / "train.jsonl", ns=(times.st_atime_ns, times.st_mtime_ns))
+    (data / "test.jsonl").unlink()
+    (data / "added.jsonl").write_text("{}\n")
+    changed = export_compliance_documents(facts, run_dir / "compliance").changed_data
+    assert changed == [f"{data}: {name}.jsonl" for name in ("added", "train", "test")]
+    files = read(run_dir, "data_provenance.json")["datasets"][0]["files"]
+    when_read = {entry["file"]: entry["sha256_when_read"] for entry in files}
+    assert when_read["added.jsonl"] is None
+    assert when_read["train.jsonl"] == hashlib.sha256(b'{"text": "a"}\n').hexdigest()
+
+    lone = replace(facts, datasets=(str(data / "train.jsonl"),))
+    (data / "train.jsonl").unlink()
+    gone = export_compliance_documents(lone, run_dir / "compliance").changed_data
+    assert gone == [f"{data / 'train.jsonl'}: train.jsonl"]
 
 
 def test_what_nobody_declared_is_said_to_be_unknown_and_never_made_up(run_dir: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -75,13 +76,13 @@ def verify(path: str, require_hmac: bool, **held_to: str | None) -> EvidenceVerd
     an evidence bundle. Secrets come from FORGELM_AUDIT_SECRET or FORGELM_AUDIT_KEYS.
     """
     from forgelm.compliance import verify_evidence
+    from forgelm.compliance.artefacts import is_or_was_log
 
     if require_hmac and not any(os.environ.get(name) for name in _SECRETS):
         raise ConfigError(
             "--require-hmac needs the secret to check the tags with: set FORGELM_AUDIT_SECRET."
         )
-    beside = [f"{path}{suffix}" for suffix in ("", ".head", ".manifest.json")]
-    if not any(os.path.lexists(name) for name in beside):
+    if not is_or_was_log(Path(path)):
         raise DataError(f"{path}: there is no such file or folder. Correct the path.")
     try:
         return verify_evidence(path, require_hmac=require_hmac, **held_to)

@@ -53,6 +53,7 @@ def verify_audit(
     PATH is the log, or the run directory that holds it.
     """
     from forgelm.compliance import verify_audit_log
+    from forgelm.compliance.artefacts import is_or_was_log
 
     secret = os.environ.get(hmac_secret_env)
     source = click.get_current_context().get_parameter_source("hmac_secret_env")
@@ -63,11 +64,11 @@ def verify_audit(
             "to check the log with. Set it, or name another with --hmac-secret-env."
         )
     log = Path(path, "audit_log.jsonl") if os.path.isdir(path) else Path(path)
-    # With a side file beside it, a log that is gone was deleted: that is for the verifier to say.
-    recorded = any(Path(f"{log}{suffix}").exists() for suffix in (".head", ".manifest.json"))
-    if not recorded and not log.exists():
+    # Where files of its own are left, a log that is gone was deleted: for the verifier to say.
+    if not is_or_was_log(log):
         raise DataError(f"{log}: there is no such audit log. Give the run directory or its log.")
-    if not recorded and log.stat().st_size == 0:
+    recorded = any(Path(f"{log}{suffix}").exists() for suffix in (".head", ".manifest.json"))
+    if not recorded and log.exists() and log.stat().st_size == 0:
         raise DataError(f"{log}: the audit log is empty, so there is nothing to verify.")
     try:
         return verify_audit_log(

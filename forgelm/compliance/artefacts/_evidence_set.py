@@ -39,10 +39,10 @@ def annex_iv_path(run_dir: Path) -> Path:
 
 
 def model_folders(run_dir: Path) -> list[Path]:
-    """Return the models of a run: in use, staged and in quarantine; links are not followed."""
+    """Return the models of a run: in use, staged, in quarantine, earlier; no link is followed."""
     found = (
         path.parent
-        for pattern in ("*", "rejected/*/*")
+        for pattern in ("*", "rejected/*/*", "earlier/*/*")
         for path in run_dir.glob(f"{pattern}/{INTEGRITY_FILE}")
     )
     return sorted(

@@ -68,8 +68,12 @@ def _walk(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
                     yield name, entry
 
 
-def digest_file(path: Path) -> tuple[str, int]:
+def digest_file(path: Path, *, at_most: int | None = None) -> tuple[str, int]:
     """Return the SHA-256 and the size of a regular file that is no link, read in blocks.
+
+    Args:
+        path: The file.
+        at_most: How many bytes of its beginning count; all of them when not given.
 
     Raises:
         OSError: It is no such file, or cannot be read.
@@ -77,7 +81,11 @@ def digest_file(path: Path) -> tuple[str, int]:
     descriptor = open_regular(path, os.O_RDONLY)
     digest, size = hashlib.sha256(), 0
     try:
-        while block := os.read(descriptor, _BLOCK_BYTES):
+        while at_most is None or size < at_most:
+            wanted = _BLOCK_BYTES if at_most is None else min(_BLOCK_BYTES, at_most - size)
+            block = os.read(descriptor, wanted)
+            if not block:
+                break
             digest.update(block)
             size += len(block)
     finally:

@@ -19,6 +19,7 @@ __all__ = [
     "MODEL_VERIFIED",
     "Recorded",
     "find_log",
+    "is_or_was_log",
     "read_events",
     "read_recorded",
     "recorded_in",
@@ -28,11 +29,13 @@ LOG_NAME = "audit_log.jsonl"
 ARTIFACTS_EXPORTED = "compliance.artifacts_exported"
 GOVERNANCE_EXPORTED = "compliance.governance_exported"
 MODEL_VERIFIED = "model.integrity_verified"
+INITIALIZED = "pipeline.initialized"
+COMPLETED = "pipeline.completed"
 
 _SUFFIXES = ("", ".head", ".manifest.json")
 _MAX_LINE_BYTES = 8 * 1024 * 1024
 _MAX_KEPT = 1000
-_WITH_DIGESTS = (ARTIFACTS_EXPORTED, GOVERNANCE_EXPORTED, MODEL_VERIFIED)
+_WITH_DIGESTS = (ARTIFACTS_EXPORTED, GOVERNANCE_EXPORTED, MODEL_VERIFIED, INITIALIZED, COMPLETED)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,33 @@ class Recorded:
                 latest |= dict(digests(event.get("artifacts")))
         return latest
 
+    def earlier_documents(self) -> dict[str, set[str]]:
+        """Return `{file name: SHA-256 of every one}` of the documents of all runs."""
+        found: dict[str, set[str]] = {}
+        for event in self.events:
+            if event.get("event") in (ARTIFACTS_EXPORTED, GOVERNANCE_EXPORTED):
+                for name, digest in digests(event.get("artifacts")):
+                    found.setdefault(name, set()).add(digest)
+        return found
+
+    def run_files(self) -> dict[str, tuple[str, int]]:
+        """Return `{file name: SHA-256, size}` of the latest run's; none while it goes on."""
+        latest: dict[str, tuple[str, int]] = {}
+        for event in self.events:
+            if event.get("event") in (INITIALIZED, COMPLETED):
+                latest = dict(_sized(event.get("artifacts")))
+        return latest
+
+    def run_files_of(self, run_id: str) -> dict[str, tuple[str, int]]:
+        """Return the same of an earlier run, by its name."""
+        own = [event for event in self.events if event.get("run_id") == run_id]
+        return Recorded(self.log, self.verdict, own).run_files()
+
+    def run_ids(self) -> set[str]:
+        """Return the names of the runs that ended."""
+        ended = (event for event in self.events if event.get("event") == COMPLETED)
+        return {str(event.get("run_id")) for event in ended}
+
     def models(self) -> list[dict[str, str]]:
         """Return `{file name: SHA-256}` of each model that was recorded."""
         return [
@@ -84,6 +114,26 @@ def digests(artifacts: Any) -> Iterator[tuple[str, str]]:
                 yield name, digest
 
 
+def _sized(artifacts: Any) -> Iterator[tuple[str, tuple[str, int]]]:
+    sizes = {
+        entry.get("file"): entry.get("size_bytes")
+        for entry in (artifacts if isinstance(artifacts, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get("file"), str)
+    }
+    for name, digest in digests(artifacts):
+        size = sizes[name]
+        if type(size) is int and _is_inside(name):
+            yield name, (digest, size)
+
+
+def _is_inside(name: str) -> bool:
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in name and ".." not in Path(name).parts and not Path(name).is_absolute()
+
+
 def read_recorded(*folders: Path) -> Recorded | None:
     """Return what the first log found in one of `folders` says; None where there is none.
 
@@ -100,9 +150,16 @@ def read_recorded(*folders: Path) -> Recorded | None:
 
 
 def find_log(folder: Path) -> Path | None:
-    """Return where the log of `folder` lies, or lay when only its side files are left."""
+    """Return where the log of `folder` lies, or lay when only what belongs to it is left."""
     log = folder / LOG_NAME
-    return log if any(os.path.lexists(f"{log}{suffix}") for suffix in _SUFFIXES) else None
+    return log if is_or_was_log(log) else None
+
+
+def is_or_was_log(log: Path) -> bool:
+    """Say whether there is a file at `log`, or one beside it that says there was."""
+    if any(os.path.lexists(f"{log}{suffix}") for suffix in _SUFFIXES):
+        return True
+    return log.parent.is_dir() and bool(archived_parts(log))
 
 
 def recorded_in(log: Path, verdict: VerifyResult) -> Recorded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from forgelm.compliance.audit_log._blocks import LongLine
 from forgelm.compliance.audit_log._expected import Expected, change_since, read_expected
 from forgelm.compliance.audit_log._files import (
     create_durably,
@@ -27,6 +28,7 @@ __all__ = [
     "KeyRing",
     "Link",
     "LogHead",
+    "LongLine",
     "Personal",
     "Snapshot",
     "UnreadableError",

@@ -1,43 +1,46 @@
-"""Lines that are plainly canonical, told by one look at their bytes, without parsing them.
+"""Lines that are plainly canonical, told by their bytes, many at a time and without parsing them.
 
-What the pattern accepts is a subset of what `_entry.read_entry` accepts; any other line is left to
+What is accepted here is a subset of what `_entry.read_entry` accepts; any other line is left to
 that. It is a subset by construction: every token is spelled as `json.dumps` spells it, floats are
 compared with their `repr`, and the names of a line's own fields are checked to differ.
 """
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import re
+from collections.abc import Sequence
 
-__all__ = ["fields_are_canonical", "plain_line"]
+from forgelm.compliance.audit_log._entry import ENVELOPE
 
-_TEXT = rb"[ !#-\[\]-~]*+"
-_ESCAPE = (
+__all__ = ["ESCAPE", "STRING", "TEXT", "VALUE", "PlainLines", "floats_are_canonical"]
+
+TEXT = rb"[ !#-\[\]-~]*+"
+ESCAPE = (
     rb'\\(?:["\\bfnrt]|u(?:00(?:0[0-7bef]|1[0-9a-f]|7f|[89a-f][0-9a-f])'
     rb"|0[1-9a-f][0-9a-f]{2}|[1-9a-f][0-9a-f]{3}))"
 )
-_STRING = rb'"%b(?:%b%b)*+"' % (_TEXT, _ESCAPE, _TEXT)
-# Up to 15 digits that do not end in 0 are what `repr` gives.
-_SHORT_NUMBER = (
-    rb"(?:0|-?[1-9][0-9]{0,17}+)(?![0-9.e])"
-    rb"|-?(?:0|[1-9][0-9]{0,5}+)\.(?:0|(?!0000)[0-9]{0,8}[1-9])(?![0-9e])"
-    rb"|-?[1-9](?:\.[0-9]{0,8}[1-9])?+e(?:-(?:0[5-9]|[1-9][0-9])|\+(?:1[6-9]|[2-9][0-9]))(?![0-9])"
-)
-_LONG_FLOAT = rb"-?[0-9]++\.[0-9]{10,}+(?:e[-+][0-9]{2,3}+)?+"
-_SHORT = rb"%b|%b|true|false|null" % (_STRING, _SHORT_NUMBER)
-_SCALAR = rb"%b|%b" % (_SHORT, _LONG_FLOAT)
+STRING = rb'"%b(?:%b%b)*+"' % (TEXT, ESCAPE, TEXT)
+# Of the floats spelled so, those of up to 15 digits without exponent are what `repr` gives;
+# `_find_long` finds the others.
+_FRACTION = rb"\.(?:0(?![0-9])|[0-9]++(?<!0))"
+_FRACTION_OF_0 = rb"\.(?:0(?![0-9])|(?!0000)[0-9]++(?<!0))"
+_EXPONENT = rb"e[-+][0-9]{2,3}+"
+_LARGE = rb"[1-9][0-9]{0,17}+(?:%b)?+(?:%b)?+" % (_FRACTION, _EXPONENT)
+_NUMBER = rb"0(?:%b)?+|%b|-(?:0%b|%b)" % (_FRACTION_OF_0, _LARGE, _FRACTION_OF_0, _LARGE)
+_SCALAR = rb"%b|%b|true|false|null" % (STRING, _NUMBER)
 
 
-def _with_containers(value: bytes, first: bytes) -> bytes:
-    """Return a pattern of a scalar, an object of `value`, or an array that begins with `first`."""
-    member = rb"%b: (?:%b)" % (_STRING, value)
-    items = rb"(?:%b)(?:, (?:%b))*+" % (first, value)
-    return rb"%b|\{(?:%b(?:, %b)*+)?+\}|\[(?:%b)?+\]" % (_SCALAR, member, member, items)
+def _with_containers(value: bytes) -> bytes:
+    """Return a pattern of a scalar, or of an object or array of `value`."""
+    members = rb'(?:%b: (?:%b)(?:, (?=")|(?=\})))*+' % (STRING, value)
+    items = rb"(?:(?:%b)(?:, (?!\])|(?=\])))*+" % value
+    return rb"%b|\{%b\}|\[%b\]" % (_SCALAR, members, items)
 
 
-# `_LONG_FLOATS` looks behind spaces alone: an array that begins with a long float is left out.
-_VALUE = _with_containers(_with_containers(_SCALAR, _SHORT), _SHORT)
+VALUE = _with_containers(_with_containers(_with_containers(_SCALAR)))
 _NAME = rb"[A-Za-z0-9_.-]++"
 # Days that exist in every year; 29 February is left to the slow way.
 _DAY = (
@@ -48,37 +51,93 @@ _TIME = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}\+00:00"
 
 
 @functools.cache
-def plain_line() -> re.Pattern[bytes]:
-    """Return the pattern of a plain line; compiling it takes longer than importing this module.
+def _any_line() -> re.Pattern[bytes]:
+    """Return the pattern of a line; compiling it takes longer than importing this module.
 
-    Groups: the run, prev_hash, the caller's fields, the key's id, the tag.
+    Groups: the run, prev_hash (any text), the caller's fields, the key's id, the tag; all empty
+    where the line is not plain.
     """
     return re.compile(
         rb'\{"timestamp": "[1-9][0-9]{3}-%b' % _DAY
-        + rb'T%b", "run_id": "(%b)", "operator": %b' % (_TIME, _TEXT, _STRING)
-        + rb', "event": %b, "prev_hash": "(genesis|[0-9a-f]{64})"' % _STRING
-        + rb'((?:, "(?!_hmac"|_kid")%b": (?:%b))*+)' % (_NAME, _VALUE)
+        + rb'T%b", "run_id": "(%b)", "operator": %b' % (_TIME, TEXT, STRING)
+        + rb', "event": %b, "prev_hash": "([^"\n]++)"' % STRING
+        + rb'((?:, "(?!_hmac"|_kid")%b": (?:%b))*+)' % (_NAME, VALUE)
         + rb'(?:(?:, "_kid": "([A-Za-z0-9_.-]{1,64}+)")?+, "_hmac": "([0-9a-f]{64})")?+\}\n'
+        + rb"|[^\n]*+\n"
     )
 
 
+# A number stands behind a space or opens an array.
+_LONG = rb"(-?[0-9]++(?:\.[0-9]++(?:%b|(?<=[0-9.]{17}))|%b))" % (_EXPONENT, _EXPONENT)
+_find_long, _find_long_first = re.compile(b" " + _LONG).findall, re.compile(rb"\[" + _LONG).findall
 # A quote behind a space opens or closes a string; one that opens, and is closed by `": `, a name.
-_NAMES = re.compile(rb', "([A-Za-z0-9_.-]++)": ')
-_LONG_FLOATS = re.compile(rb" (%b)(?:[,\]}]|\Z)" % _LONG_FLOAT)
-_find_names, _find_long_floats = _NAMES.findall, _LONG_FLOATS.findall
-_MAX_CACHED_NAMES = 1024
-_good_names: set[tuple[bytes, ...]] = set()
-_ENVELOPE_NAMES = frozenset([b"timestamp", b"run_id", b"operator", b"event", b"prev_hash"])
+_find_names = re.compile(rb', "(%b|\n)": ' % _NAME).findall
+_NEXT_LINE = b', "\n": '
+_MAX_CACHED, _MAX_CACHED_BYTES = 1024, 1024
+_good_names: set[bytes] = set()
 
 
-def fields_are_canonical(fields: bytes | memoryview) -> bool:
-    """Say whether the caller's fields of a plain line differ in name and have canonical floats."""
-    names = tuple(_find_names(fields))
-    if names not in _good_names:
-        if len({*names, *_ENVELOPE_NAMES}) < len(names) + len(_ENVELOPE_NAMES):
-            return False
-        if len(_good_names) >= _MAX_CACHED_NAMES:
+class PlainLines:
+    """Many lines of a log, and what those that are plainly canonical say.
+
+    Args:
+        block: Whole lines, the last newline included.
+
+    Attributes:
+        lines: Their bytes, newlines excluded.
+        runs, prev_hashes, key_ids, tags: What each says, all empty for one that is not plain.
+    """
+
+    def __init__(self, block: bytes) -> None:
+        self.lines = block.split(b"\n")
+        self.lines.pop()
+        self.runs: tuple[bytes, ...]
+        self.prev_hashes: tuple[bytes, ...]
+        fields: tuple[bytes, ...]
+        rows = _any_line().findall(block)
+        self.runs, self.prev_hashes, fields, self.key_ids, self.tags = zip(*rows, strict=True)
+        if not _are_canonical(fields):
+            plain = [_are_canonical([each]) for each in fields]
+            self.prev_hashes = tuple(
+                found if is_plain else b""
+                for found, is_plain in zip(self.prev_hashes, plain, strict=True)
+            )
+        self._ends = self._ends_of_alike()
+
+    def end_of_alike(self, start: int) -> int:
+        """Return up to where lines are as at `start`: plain or not, tagged or not, of one key."""
+        return self._ends[bisect.bisect_right(self._ends, start)]
+
+    def _ends_of_alike(self) -> list[int]:
+        one_key = len(set(self.key_ids)) == 1 and (all(self.tags) or not any(self.tags))
+        if one_key and all(self.prev_hashes):
+            return [len(self.lines)]
+        kinds = zip(map(bool, self.prev_hashes), map(bool, self.tags), self.key_ids, strict=True)
+        sizes = (sum(1 for _ in alike) for _, alike in itertools.groupby(kinds))
+        return list(itertools.accumulate(sizes))
+
+
+def _are_canonical(fields: Sequence[bytes]) -> bool:
+    """Say whether the caller's fields of each plain line differ in name and have right floats."""
+    joined = _NEXT_LINE.join([b"", *fields, b""])
+    found: list[bytes] = _find_names(joined)
+    return all(map(_differ, set(b" ".join(found).split(b"\n")))) and floats_are_canonical(joined)
+
+
+def _differ(names: bytes) -> bool:
+    if names in _good_names:
+        return True
+    every = [*names.decode().split(), *ENVELOPE]
+    if len(set(every)) < len(every):
+        return False
+    if len(names) <= _MAX_CACHED_BYTES:
+        if len(_good_names) >= _MAX_CACHED:
             _good_names.clear()
         _good_names.add(names)
-    numbers = _find_long_floats(fields)
-    return not numbers or [repr(float(number)).encode() for number in numbers] == numbers
+    return True
+
+
+def floats_are_canonical(text: bytes) -> bool:
+    """Say whether the floats between values that the pattern accepts are what `repr` gives."""
+    numbers = _find_long(text) + _find_long_first(text)
+    return repr([*map(float, numbers)]).encode()[1:-1] == b", ".join(numbers)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from forgelm.compliance.audit_log._blocks import line_blocks
+from forgelm.compliance.audit_log._blocks import LongLine, line_blocks
 
 __all__ = ["Break", "what_happened_at"]
 
@@ -39,18 +39,16 @@ def what_happened_at(descriptor: int, size: int, broken: Break) -> str | None:
     follows, for the one that follows where it stands, and for its double.
     """
     after, follows, repeats, total = 0, 0, 0, 0
-    line = next(_lines(descriptor, broken.at_byte, size), b"")
-    wanted, own_hash = _prev_hash(line), _sha256(line)
+    here = next(_lines(descriptor, broken.at_byte, size), _Looked("", ""))
     for number, other in enumerate(_lines(descriptor, 0, size), 1):
         total = number
         if number == broken.number:
             continue
-        digest = _sha256(other)
-        if digest == wanted:
+        if other.sha256 == here.prev_hash:
             after = number
-        if digest == own_hash:
+        if other.sha256 == here.sha256:
             repeats = repeats or number
-        if number > broken.number and not follows and _prev_hash(other) == broken.previous_hash:
+        if number > broken.number and not follows and other.prev_hash == broken.previous_hash:
             follows = number
     number = broken.number
     if 0 < repeats < number:
@@ -60,7 +58,7 @@ def what_happened_at(descriptor: int, size: int, broken: Break) -> str | None:
     if follows:
         where = "it was" if follows == number + 1 else f"lines {number} to {follows - 1} were"
         return f"{where} inserted: line {follows} follows line {number - 1}"
-    if wanted == "genesis":
+    if here.prev_hash == "genesis":
         return "it is the first line of a log: another log was put behind this one"
     if after:
         return f"it follows line {after}: what stands between was inserted"
@@ -76,15 +74,23 @@ def _by_count(broken: Break, total: int) -> str | None:
     return f"no line is missing, so line {broken.number - 1} was edited"
 
 
-def _lines(descriptor: int, start: int, end: int) -> Iterator[bytes]:
+class _Looked(NamedTuple):
+    """What is looked at in a line."""
+
+    sha256: str
+    prev_hash: str
+
+
+def _lines(descriptor: int, start: int, end: int) -> Iterator[_Looked]:
     for block in line_blocks(descriptor, start, end):
-        yield from io.BytesIO(block)
+        if isinstance(block, LongLine):
+            found = [said for said in map(_prev_hash, block) if said]
+            yield _Looked(block.sha256, found[0] if found else "")
+        else:
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                yield _Looked(hashlib.sha256(line).hexdigest(), _prev_hash(line))
 
 
-def _prev_hash(line: bytes) -> str:
-    found = _PREV_HASH.search(line)
+def _prev_hash(text: bytes) -> str:
+    found = _PREV_HASH.search(text)
     return found[1].decode() if found else ""
-
-
-def _sha256(line: bytes) -> str:
-    return hashlib.sha256(line.rstrip(b"\n")).hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -13,31 +15,55 @@ __all__ = [
     "ENVELOPE",
     "INCOMPLETE",
     "KEY_ID",
+    "MAX_DEPTH",
+    "MAX_FIELDS",
     "MAX_LINE_BYTES",
+    "NOT_ONE_OBJECT",
+    "NOT_STRICT_JSON",
+    "RE_ENCODED",
     "Entry",
     "encode",
+    "framing_problem",
+    "non_ascii_problem",
     "read_entry",
+    "read_object",
     "seal",
 ]
 
 MAX_LINE_BYTES = 128 * 1024 * 1024
+MAX_FIELDS = 32_768  # of the caller; more than a line of one block can have
+MAX_DEPTH = 500  # of containers; what Python can parse depends on who calls
 ENVELOPE = ("timestamp", "run_id", "operator", "event", "prev_hash")
 
 BLANK = "it is blank"
 INCOMPLETE = "it is incomplete, no newline ends it"
-_RE_ENCODED = "its bytes are not the canonical encoding of the entry: it was re-encoded"
+NOT_STRICT_JSON = "it is not strict JSON"
+NOT_ONE_OBJECT = "it is not one JSON object"
+RE_ENCODED = "its bytes are not the canonical encoding of the entry: it was re-encoded"
 
 KEY_ID = re.compile("[A-Za-z0-9_.-]{1,64}")
 _SHA256_HEX = re.compile("[0-9a-f]{64}")
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}]')
 
 
 class Entry(NamedTuple):
-    """What the chain needs to know of a line."""
+    """What the chain needs to know of a line.
+
+    Attributes:
+        run_id: The run it is of.
+        prev_hash: What it says the line before hashes to.
+        hmac: Its tag.
+        key_id: The id of the key of that.
+        sha256: Hash of its bytes, newline excluded.
+        size_bytes: Their number, newline included.
+    """
 
     run_id: str
     prev_hash: str
     hmac: str | None
     key_id: str | None
+    sha256: str = ""
+    size_bytes: int = 0
 
 
 def encode(entry: Mapping[str, Any]) -> bytes:
@@ -56,7 +82,7 @@ def read_entry(line: bytes) -> Entry | str:
     Args:
         line: The raw bytes up to and including the newline.
     """
-    problem = _framing_problem(line)
+    problem = framing_problem(len(line), line[-2:], blank=line.isspace())
     if problem:
         return problem
     try:
@@ -64,39 +90,66 @@ def read_entry(line: bytes) -> Entry | str:
     except UnicodeDecodeError:
         return _encoding_problem(line)
     try:
-        return _read_object(body)
+        found = read_object(body)
     except (ValueError, RecursionError) as error:
-        return f"it is not strict JSON ({_short(error)})"
+        return f"{NOT_STRICT_JSON} ({_short(error)})"
+    if isinstance(found, str):
+        return found
+    return found._replace(sha256=hashlib.sha256(line[:-1]).hexdigest(), size_bytes=len(line))
 
 
-def _framing_problem(line: bytes) -> str | None:
-    if len(line) > MAX_LINE_BYTES:
+def framing_problem(size: int, end: bytes, *, blank: bool) -> str | None:
+    """Return what is wrong with the length of a line, its last two bytes or it being blank."""
+    if size > MAX_LINE_BYTES:
         return f"it is longer than {MAX_LINE_BYTES} bytes"
-    if line[-1:] != b"\n":
+    if end[-1:] != b"\n":
         return INCOMPLETE
-    if line[-2:] == b"\r\n":
+    if end == b"\r\n":
         return "it ends in CRLF, where the log has a single newline"
-    return BLANK if line.isspace() else None
+    return BLANK if blank else None
 
 
 def _encoding_problem(line: bytes) -> str:
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return f"it is not UTF-8 (at byte {error.start} of the line)"
-    return f"{_RE_ENCODED} (non-ASCII text is not escaped)"
+        return non_ascii_problem(error.start)
+    return non_ascii_problem(None)
 
 
-def _read_object(body: str) -> Entry | str:
+def non_ascii_problem(at_byte: int | None) -> str:
+    """Return what is wrong with a line that is not ASCII, and not UTF-8 from some byte on."""
+    if at_byte is None:
+        return f"{RE_ENCODED} (non-ASCII text is not escaped)"
+    return f"it is not UTF-8 (at byte {at_byte} of the line)"
+
+
+def read_object(body: str) -> Entry | str:
+    """Return what the JSON text of a line says, its bytes aside, or what is wrong with it.
+
+    Raises:
+        ValueError: It is not strict JSON.
+        RecursionError: It is nested too deeply.
+    """
     entry, end = _DECODER.raw_decode(body)
+    if _is_too_deep(body):
+        raise RecursionError
     if not isinstance(entry, dict) or end != len(body):
-        return "it is not one JSON object"
+        return NOT_ONE_OBJECT
     problem = _envelope_problem(entry)
     if problem:
         return problem
     if _ENCODER.encode(entry) != body and not _is_canonical(body):
-        return _RE_ENCODED
+        return RE_ENCODED
     return Entry(entry["run_id"], entry["prev_hash"], entry.get("_hmac"), _key_id(entry))
+
+
+def _is_too_deep(body: str) -> bool:
+    if body.count("{") + body.count("[") <= MAX_DEPTH:
+        return False
+    steps = {"{": 1, "[": 1, "}": -1, "]": -1}
+    brackets = (found[0] for found in _STRING_OR_BRACKET.finditer(body))
+    return max(itertools.accumulate(steps.get(each, 0) for each in brackets)) > MAX_DEPTH
 
 
 def _key_id(entry: dict[str, Any]) -> str | None:

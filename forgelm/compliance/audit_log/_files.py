@@ -21,6 +21,7 @@ __all__ = [
 _SAFE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _PRIVATE_MODE = 0o600
+_READ_BYTES = 1024 * 1024  # os.read takes memory for all it is asked for
 
 
 def open_regular(path: Path, flags: int, *, follow_links: bool = False) -> int:
@@ -45,7 +46,7 @@ def read_at(descriptor: int, size: int, offset: int) -> bytes:
     os.lseek(descriptor, offset, os.SEEK_SET)
     blocks = []
     while size > 0:
-        block = os.read(descriptor, size)
+        block = os.read(descriptor, min(size, _READ_BYTES))
         if not block:
             break
         blocks.append(block)

@@ -14,34 +14,23 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from forgelm.compliance.audit_log._files import open_regular, read_at, write_at
-from forgelm.compliance.audit_log._head import (
-    SLOT_BYTES,
-    Head,
-    HeadError,
-    HeadFile,
-    head_path,
-    parse_head,
-)
+from forgelm.compliance.audit_log._files import open_regular, write_at
+from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile, head_path
 from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._store import LogStore
 from forgelm.compliance.audit_log._tail import ends_in, follow_log
+from forgelm.compliance.audit_log._turns import Cancelled, Crowd, Placed, Turn
 from forgelm.errors import AuditLogError
 
 __all__ = ["GroupStore"]
 
-_PAUSE_S = 0.0003
-_LONGEST_PAUSE_S = 0.002
+_PAUSE_S = 0.0001
 _LONGEST_WAIT_S = 0.05
-_LONGEST_PATIENCE_S = 0.003
-
-Cancelled = Callable[[], bool]
 
 
 @dataclass(eq=False)
@@ -50,21 +39,6 @@ class _Request:
     fields: Mapping[str, Any]
     done: bool = False
     error: Exception | None = None
-
-
-@dataclass
-class _Placed:
-    """Lines that are in the log, but not flushed yet."""
-
-    offset: int
-    data: bytes = field(repr=False)
-
-    @property
-    def end(self) -> int:
-        return self.offset + len(self.data)
-
-    def still_in(self, log: int) -> bool:
-        return read_at(log, len(self.data), self.offset) == self.data
 
 
 class GroupStore(LogStore):
@@ -77,9 +51,8 @@ class GroupStore(LogStore):
         self._queue: list[_Request] = []
         self._turn = threading.Condition()
         self._busy = False
-        self._flush_s = 0.0
-        self._crowd = 1
-        self._has_company = False
+        self._threads = 1
+        self._crowd = Crowd()
 
     def append(
         self,
@@ -113,12 +86,12 @@ class GroupStore(LogStore):
             raise request.error
 
     def _write_queued(self, wait_s: float, cancelled: Cancelled) -> None:
-        give_up = time.monotonic() + self._patience_s
-        while len(self._queue) < self._crowd and time.monotonic() < give_up:
-            time.sleep(_PAUSE_S / 3)
+        give_up = time.monotonic() + self._crowd.patience_s / 3
+        while len(self._queue) < self._threads and time.monotonic() < give_up:
+            time.sleep(_PAUSE_S)
         with self._turn:
             batch, self._queue = self._queue, []
-        self._crowd = max(len(batch), self._crowd - 1)
+        self._threads = max(len(batch), self._threads - 1)
         try:
             pending = batch
             while pending:
@@ -140,14 +113,9 @@ class GroupStore(LogStore):
             for request in batch:
                 request.done = True
 
-    @property
-    def _patience_s(self) -> float:
-        """How long to wait for the events of others that a flush could take along."""
-        return min(self._flush_s / 3, _LONGEST_PATIENCE_S)
-
     def _place(
         self, batch: list[_Request], wait_s: float, cancelled: Cancelled
-    ) -> tuple[_Placed | None, int]:
+    ) -> tuple[Placed | None, int]:
         """Write the lines of `batch`; return them, and the log, which the caller closes."""
         with self._locked(wait_s, cancelled) as (log, head_file):
             own = os.dup(log)
@@ -157,7 +125,7 @@ class GroupStore(LogStore):
                 os.close(own)
                 raise
 
-    def _place_locked(self, log: int, head_file: HeadFile, batch: list[_Request]) -> _Placed | None:
+    def _place_locked(self, log: int, head_file: HeadFile, batch: list[_Request]) -> Placed | None:
         head = self._prepared(log, head_file)
         if not head.entries:
             head = self._write(log, head_file, head, batch[0].event, batch[0].fields)
@@ -176,7 +144,7 @@ class GroupStore(LogStore):
                 lines.append(line)
         if not lines:
             return None
-        placed = _Placed(offset, b"".join(lines))
+        placed = Placed(offset, b"".join(lines))
         try:
             write_at(log, placed.data, offset)
         except BaseException:
@@ -184,26 +152,24 @@ class GroupStore(LogStore):
             raise
         return placed
 
-    def _make_durable(self, log: int, placed: _Placed, wait_s: float, cancelled: Cancelled) -> bool:
+    def _make_durable(self, log: int, placed: Placed, wait_s: float, cancelled: Cancelled) -> bool:
         """Flush `placed`, or wait until others did; False where somebody withdrew it."""
         flushed = False
         try:
             flusher = open_regular(head_path(self.path), os.O_RDWR)
             try:
-                covered = partial(self._covers, flusher, log, placed, [b""])
-                with _turn(flusher, wait_s, cancelled, covered) as mine:
+                turn = Turn(flusher, log, placed, self._keys)
+                with turn.taken(self._crowd, wait_s, cancelled) as mine:
                     if not mine:
-                        self._has_company = True
                         return True
-                    if self._has_company:
-                        time.sleep(self._patience_s)
+                    turn.gather(self._crowd)
                     tail = self._announce(log, placed, wait_s)
                     if not isinstance(tail, Head):
                         return tail
                     begun = time.monotonic()
                     os.fsync(log)
                     flushed = True
-                    self._flush_s = time.monotonic() - begun
+                    self._crowd.flush_s = time.monotonic() - begun
                     return self._commit(log, placed, tail, wait_s)
             finally:
                 with suppress(OSError):
@@ -215,7 +181,7 @@ class GroupStore(LogStore):
                 raise
             return True
 
-    def _announce(self, log: int, placed: _Placed, wait_s: float) -> Head | bool:
+    def _announce(self, log: int, placed: Placed, wait_s: float) -> Head | bool:
         """Record what is about to be flushed; True where it is flushed, False where it is gone."""
         with file_lock(log, wait_s=wait_s):
             if not self._is_current(log):
@@ -231,20 +197,20 @@ class GroupStore(LogStore):
                 if isinstance(tail, str):
                     raise self._refusal(tail)
                 head_file.write_ahead(head, tail)
-                self._has_company = tail.size_bytes - head.size_bytes > len(placed.data)
                 return tail
 
-    def _commit(self, log: int, placed: _Placed, tail: Head, wait_s: float) -> bool:
+    def _commit(self, log: int, placed: Placed, tail: Head, wait_s: float) -> bool:
         """Record that the lines up to `tail` are flushed; False where `placed` was withdrawn."""
         with file_lock(log, wait_s=wait_s):
             if self._is_current(log):
                 with HeadFile(self.path, self._keys) as head_file:
-                    behind = self._read(head_file).size_bytes < tail.size_bytes
-                    if behind and ends_in(log, tail):
+                    committed = self._read(head_file)
+                    if committed.size_bytes < tail.size_bytes and ends_in(log, tail):
                         head_file.write_commit(tail)
+                self._crowd.look_back(log, committed, tail)
             return placed.still_in(log)
 
-    def _flushed_by_others(self, log: int, placed: _Placed) -> bool:
+    def _flushed_by_others(self, log: int, placed: Placed) -> bool:
         """Withdraw lines that could not be flushed, unless another process has flushed them."""
         try:
             with file_lock(log, wait_s=1), HeadFile(self.path, self._keys) as head_file:
@@ -266,46 +232,3 @@ class GroupStore(LogStore):
         if head is None:
             raise self._refusal("its head file is gone")
         return head
-
-    def _covers(self, flusher: int, log: int, placed: _Placed, seen: list[bytes]) -> bool:
-        """Say whether the head file has passed `placed`; asked often, and without a lock.
-
-        Args:
-            flusher: The open head file.
-            log: The open log.
-            placed: Lines in it.
-            seen: What the head file held when this was asked last; what it holds now, afterwards.
-        """
-        try:
-            content = read_at(flusher, 2 * SLOT_BYTES + 1, 0)
-            if content == seen[0]:
-                return False
-            seen[0] = content
-            head = parse_head(content, self._keys)
-            return head is not None and head.size_bytes >= placed.end and placed.still_in(log)
-        except (HeadError, OSError):
-            return False
-
-
-@contextmanager
-def _turn(
-    flusher: int, wait_s: float, cancelled: Cancelled, covered: Callable[[], bool]
-) -> Iterator[bool]:
-    """Hold the lock of an open head file and give True; or give False as soon as `covered`."""
-    deadline = time.monotonic() + wait_s
-    pause_s = _PAUSE_S
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(file_lock(flusher, wait_s=0))
-            except TimeoutError:
-                if cancelled() or time.monotonic() > deadline:
-                    raise
-            else:
-                break
-            time.sleep(pause_s)
-            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
-            if covered():
-                yield False
-                return
-        yield True

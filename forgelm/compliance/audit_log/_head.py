@@ -7,6 +7,7 @@ log, so after a power loss the head may lag behind the log; it never leads.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import json
@@ -21,13 +22,24 @@ from forgelm.compliance.audit_log._entry import encode, seal
 from forgelm.compliance.audit_log._files import open_regular, read_at, write_at, write_replacing
 from forgelm.compliance.audit_log._keys import KeyRing
 
-__all__ = ["SLOT_BYTES", "Head", "HeadError", "HeadFile", "head_path", "parse_head"]
+__all__ = [
+    "SLOT_BYTES",
+    "Head",
+    "HeadError",
+    "HeadFile",
+    "flush_is_announced",
+    "head_path",
+    "parse_head",
+]
 
 _COMMIT, _INTENT = 0, 1
 AHEAD = "ahead"
 # A slot's text fits one 512-byte sector, the unit disks write whole; the rest is padding, which
 # keeps the slots in different pages.
 SLOT_BYTES = 4096
+_CACHED_SLOTS = 8
+_SHA256 = b', "sha256": "'
+_ASCII = ("ascii", "backslashreplace")
 
 
 class HeadError(Exception):
@@ -111,29 +123,49 @@ def parse_head(content: bytes, keys: KeyRing) -> Head | None:
     return intent
 
 
+def flush_is_announced(content: bytes) -> bool:
+    """Say whether a head file's bytes announce a flush that is not committed yet."""
+    commit, intent = (_read_slot(content[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES))
+    if commit is None or intent is None or intent[0].pending != AHEAD:
+        return False
+    return intent[0].generation > commit[0].generation
+
+
 def _parse_slot(slot: bytes, keys: KeyRing) -> Head | None:
     """Return a slot's state, or None when it is torn or was never written."""
-    try:
-        values: dict[str, Any] = json.loads(slot.rstrip(b" \n"))
-        digest = values.pop("sha256")
-        sealed = encode(values)
-        mac = values.pop("hmac", None)
-        head = Head(**values)
-        sane = _is_sane(values)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    found = _read_slot(slot)
+    if found is None:
         return None
-    if hashlib.sha256(sealed).hexdigest() != digest or not sane:
-        return None
+    head, payload, mac = found
     if head.keyed and mac is None:
         raise HeadError("carries no MAC, although the log is keyed: it was replaced")
     if mac is not None and keys:
-        payload, found = encode(values), str(mac).encode()
         macs = [_mac(secret, payload).encode() for secret in keys.secrets]
-        if not any(hmac.compare_digest(expected, found) for expected in macs):
+        if not any(hmac.compare_digest(expected, mac) for expected in macs):
             raise HeadError(
                 "has a MAC that does not match: it was altered, or the secret is another one"
             )
     return head
+
+
+@functools.lru_cache(maxsize=_CACHED_SLOTS)
+def _read_slot(slot: bytes) -> tuple[Head, bytes, bytes | None] | None:
+    """Return what a whole slot says, the bytes under its MAC, and the MAC."""
+    sealed, _, digest = slot[: slot.find(b"}") + 1].rpartition(_SHA256)
+    sealed += b"}"
+    if hashlib.sha256(sealed).hexdigest().encode() + b'"}' != digest:
+        return None
+    try:
+        values: dict[str, Any] = json.loads(slot)
+        del values["sha256"]
+        mac = values.pop("hmac", None)
+        head = Head(**values)
+        sane = _is_sane(values) and isinstance(mac, str | None)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    if not sane:
+        return None
+    return (head, sealed, None) if mac is None else (head, encode(values), mac.encode(*_ASCII))
 
 
 def _is_sane(values: dict[str, Any]) -> bool:

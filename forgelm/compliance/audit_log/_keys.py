@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from forgelm.compliance.audit_log._entry import KEY_ID
@@ -35,6 +35,10 @@ class Signer:
 
     def tag(self, *parts: bytes | memoryview) -> str:
         """Return the tag of the bytes in `parts`, one after the other."""
+        return self.tag_of(parts)
+
+    def tag_of(self, parts: Iterable[bytes | memoryview]) -> str:
+        """Return the tag of the bytes that `parts` yields."""
         inner, outer = self._inner.copy(), self._outer.copy()
         for part in parts:
             inner.update(part)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 __all__ = ["file_lock"]
 
-_FIRST_PAUSE_S = 0.0005
+_FIRST_PAUSE_S = 0.0001
 _LONGEST_PAUSE_S = 0.002
 
 # A descriptor inherited by a forked child would keep its parent's lock alive after the parent.

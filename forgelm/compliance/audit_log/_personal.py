@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forgelm.compliance.audit_log._blocks import line_blocks
+from forgelm.compliance.audit_log._blocks import LongLine, line_blocks
 from forgelm.compliance.audit_log._entry import encode
 from forgelm.compliance.audit_log._files import open_regular, sync_folder, write_at, write_replacing
 from forgelm.compliance.audit_log._lock import file_lock
@@ -31,6 +31,9 @@ COMMITMENT = "personal_commitment"
 ERASED = "audit.personal_data_erased"
 
 _COMMITMENTS = re.compile(rb'"personal_commitment": "([0-9a-f]{64})"')
+_HASHES = re.compile(rb'"([0-9a-f]{64})"')
+_EVENT = b'"event": "'
+_OVERLAP_BYTES = 128
 _ERASED_EVENT = b'"event": "%b"' % ERASED.encode()
 _LOCK_WAIT_S = 30.0
 
@@ -128,7 +131,8 @@ class PersonalFile:
 
 def _read(descriptor: int) -> Iterator[Kept]:
     for block in line_blocks(descriptor, 0, os.fstat(descriptor).st_size):
-        for line in block.split(b"\n"):
+        whole = block.read() if isinstance(block, LongLine) else block
+        for line in whole.split(b"\n"):
             try:
                 kept = Kept(**json.loads(line))
                 bytes.fromhex(kept.salt)
@@ -145,12 +149,12 @@ class CommitmentScan:
         self._open: dict[str, None] = {}
         self._erased: set[str] = set()
 
-    def look_at(self, block: bytes) -> None:
+    def look_at(self, block: bytes | LongLine) -> None:
         """Take in whole lines of the log."""
-        if b'"personal_commitment": "' in block:
-            self._open.update(
-                dict.fromkeys(found.decode() for found in _COMMITMENTS.findall(block))
-            )
+        if isinstance(block, LongLine):
+            self._look_at_long(block)
+            return
+        self._collect(block)
         at = block.find(_ERASED_EVENT)
         while at >= 0:
             start, end = block.rfind(b"\n", 0, at) + 1, block.find(b"\n", at)
@@ -158,6 +162,23 @@ class CommitmentScan:
             if entry.get("event") == ERASED and isinstance(entry.get("commitments"), list):
                 self._erased.update(name for name in entry["commitments"] if isinstance(name, str))
             at = block.find(_ERASED_EVENT, end) if end >= 0 else -1
+
+    def _look_at_long(self, line: LongLine) -> None:
+        before, erases = b"", None
+        for piece in line:
+            # Neither a commitment nor the event is cut at the end of a piece.
+            window = before + piece
+            self._collect(window)
+            at = window.find(_EVENT) if erases is None else -1
+            if 0 <= at <= len(window) - len(_ERASED_EVENT):
+                erases = window.startswith(_ERASED_EVENT, at)
+            if erases:
+                self._erased.update(found.decode() for found in _HASHES.findall(window))
+            before = window[-_OVERLAP_BYTES:]
+
+    def _collect(self, text: bytes) -> None:
+        if b'"personal_commitment": "' in text:
+            self._open.update(dict.fromkeys(found.decode() for found in _COMMITMENTS.findall(text)))
 
     def states(self, log: Path) -> dict[str, str]:
         """Return "matches", "altered", "erased" or "missing" for each commitment."""

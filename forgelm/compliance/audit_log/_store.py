@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from forgelm.compliance.audit_log._entry import MAX_LINE_BYTES
+from forgelm.compliance.audit_log._entry import MAX_FIELDS, MAX_LINE_BYTES
 from forgelm.compliance.audit_log._files import (
     create_durably,
     open_regular,
@@ -107,7 +107,16 @@ class LogStore:
             os.rename(self.path, archive)
             finish_rotation(self.path)
             self._start_checked = False
+        self._begin_next_file(wait_s, cancelled)
         return archive
+
+    def _begin_next_file(self, wait_s: float, cancelled: Callable[[], bool]) -> None:
+        """Write the first line behind an archive at once: a log that is missing was deleted."""
+        try:
+            with self._locked(wait_s, cancelled) as (log, head_file):
+                self._prepared(log, head_file)
+        except OSError as error:  # the log is archived all the same
+            self._say(logging.WARNING, f"the next event begins the new file: {error}")
 
     def _continue_archived(self, log: int, head_file: HeadFile) -> Head:
         """Begin an empty log by naming the file that it continues, where there is one."""
@@ -284,6 +293,11 @@ class LogStore:
 
     def _next_line(self, head: Head, event: str, fields: Mapping[str, Any]) -> tuple[bytes, Head]:
         """Return the line that follows `head`, and the head after it."""
+        if len(fields) > MAX_FIELDS:
+            raise AuditLogError(
+                f"The event {event!r} has {len(fields)} fields; a line of the audit log has at "
+                f"most {MAX_FIELDS}. Put them into one field, as a mapping."
+            )
         body = self._compose(event, fields, head.chain_head)
         line = body + b"\n"
         if len(line) > MAX_LINE_BYTES:

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from forgelm.compliance.audit_log._blocks import line_blocks
+from forgelm.compliance.audit_log._blocks import LongLine, line_blocks
+from forgelm.compliance.audit_log._canonical import PlainLines
 from forgelm.compliance.audit_log._chain import GENESIS, ChainWalker
 from forgelm.compliance.audit_log._diagnosis import Break, what_happened_at
 from forgelm.compliance.audit_log._entry import BLANK, INCOMPLETE
@@ -28,7 +29,7 @@ class Walk:
         require_tags: Every line must carry a tag that matches.
         begin: Where the walk begins: the end of the file before, or of lines taken on trust.
         wanted: SHA-256 of the line to look for.
-        on_line: Called with the bytes of each accepted line, newline excluded.
+        on_line: Called with each accepted line, newline excluded.
         commitments: Collects the commitments to personal data.
     """
 
@@ -36,7 +37,7 @@ class Walk:
     require_tags: bool
     begin: LogHead | None = None
     wanted: str | None = None
-    on_line: Callable[[bytes], None] | None = None
+    on_line: Callable[[bytes | LongLine], None] | None = None
     commitments: CommitmentScan = field(default_factory=CommitmentScan)
 
     def walker(self) -> ChainWalker:
@@ -83,28 +84,39 @@ class Verification:
             self._notes.append("The log could not be locked: an event may have been under way.")
         if manifest is None:
             self._notes.append("There is no manifest: what the first line was is not pinned.")
-        first = None if manifest is None else str(manifest["first_entry_sha256"])
-        return self._walk_through(size, first) or self._missing_at_end() or self._passed()
+        return self._walk_through(size) or self._missing_at_end() or self._passed()
 
-    def _walk_through(self, size: int, first_hash: str | None) -> VerifyResult | None:
+    def _walk_through(self, size: int) -> VerifyResult | None:
         walker = self._walker
         for block in line_blocks(self._descriptor, walker.size_bytes, size):
             self._commitments.look_at(block)
-            start = 0
-            while start < len(block):
-                moved = walker.accept_plain(block, start, self._next_pin())
-                if moved == start:
-                    moved = block.find(b"\n", start) + 1 or len(block)
-                    problem = walker.problem_with(block[start:moved])
-                    if problem:
-                        return self._invalid_next(problem, size)
-                start = moved
-                problem = self._pin_problem(first_hash)
-                if problem:
-                    return self._invalid_last(problem)
+            if isinstance(block, LongLine):
+                ends = self._with_line(block, size)
+            else:
+                ends = self._with_lines(block, size)
+            if ends:
+                return ends
         if walker.size_bytes < size:
             return self._invalid_next(INCOMPLETE, size)
         return None
+
+    def _with_lines(self, block: bytes, size: int) -> VerifyResult | None:
+        plain, start = PlainLines(block), 0
+        while start < len(plain.lines):
+            moved = self._walker.accept_plain(plain, start, self._next_pin())
+            if moved > start:
+                ends = self._pinned()
+            else:
+                ends = self._with_line(plain.lines[start] + b"\n", size)
+                moved = start + 1
+            if ends:
+                return ends
+            start = moved
+        return None
+
+    def _with_line(self, line: bytes | LongLine, size: int) -> VerifyResult | None:
+        problem = self._walker.problem_with(line)
+        return self._invalid_next(problem, size) if problem else self._pinned()
 
     def _next_pin(self) -> int:
         """Return the number of the next line that a side file says something of."""
@@ -113,12 +125,15 @@ class Verification:
             return 1
         return head.entries if head and head.entries > entries else sys.maxsize
 
-    def _pin_problem(self, first_hash: str | None) -> str | None:
-        walker, head = self._walker, self._head
+    def _pinned(self) -> VerifyResult | None:
+        """Hold the last accepted line to what the side files say of it."""
+        walker, head, manifest = self._walker, self._head, self._snapshot.manifest
+        first_hash = manifest["first_entry_sha256"] if manifest is not None else None
         if walker.entries == 1 and first_hash not in (None, walker.chain_head):
-            return "it is not the first line that the manifest pins"
+            return self._invalid_last("it is not the first line that the manifest pins")
         if head is not None and walker.entries == head.entries:
-            return _head_problem(walker, head)
+            problem = _head_problem(walker, head)
+            return self._invalid_last(problem) if problem else None
         return None
 
     def _missing_at_end(self) -> VerifyResult | None:

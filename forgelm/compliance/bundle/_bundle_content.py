@@ -12,6 +12,7 @@ from forgelm.compliance.artefacts import (
     COMPLIANCE_FOLDER,
     INTEGRITY_FILE,
     LOG_NAME,
+    RESULT_FOLDERS,
     SIGNATURE_FILE,
     list_folder,
 )
@@ -19,7 +20,7 @@ from forgelm.compliance.audit_log import open_regular
 from forgelm.compliance.bundle._bundle_reader import is_plain_name
 from forgelm.errors import DataError
 
-__all__ = ["INDEX_NAME", "MODEL_DOCUMENTS", "BundleContent", "find_content", "log_files"]
+__all__ = ["EARLIER", "INDEX_NAME", "MODEL_DOCUMENTS", "BundleContent", "find_content", "log_files"]
 
 INDEX_NAME = "evidence_index.json"
 MODEL_DOCUMENTS = (
@@ -31,8 +32,10 @@ MODEL_DOCUMENTS = (
 )
 
 _FILES = ("data_audit_report.json", "metrics.jsonl", "run.json")
-_FOLDERS = (COMPLIANCE_FOLDER, "benchmark", "safety", "judge")
+_FOLDERS = (COMPLIANCE_FOLDER, *RESULT_FOLDERS)
 _REJECTED = "rejected"
+EARLIER = "earlier"
+_CHECKPOINT = "checkpoint-"
 _PERSONAL = f"{LOG_NAME}.personal.jsonl"
 _KEYS = (".key", ".pem")
 _SIGNING_KEY = b"PRIVATE+KEY+"
@@ -75,7 +78,7 @@ def find_content(run_dir: Path, *, include_weights: bool) -> BundleContent:
         elif name.endswith(".gguf"):
             whole = content.included if include_weights else content.digested
             (whole if _is_file(path) else odd).append(name)
-        elif name in (*_FOLDERS, _REJECTED) or (
+        elif name in (*_FOLDERS, _REJECTED, EARLIER) or (
             _is_folder(path) and os.path.lexists(path / INTEGRITY_FILE)
         ):
             _add_folder(content, odd, run_dir, name, include_weights)
@@ -108,7 +111,12 @@ def _add_folder(
     odd += [f"{name}/{below}" for below in (*found.links, *found.others)]
     of_models = name not in _FOLDERS
     for below in found.files:
-        described = below.rpartition("/")[2] in MODEL_DOCUMENTS
+        parts = below.split("/")
+        if name == EARLIER and any(part.startswith(_CHECKPOINT) for part in parts):
+            continue
+        described = parts[-1] in MODEL_DOCUMENTS
+        if name == EARLIER:
+            described |= parts[-1] in _FILES or COMPLIANCE_FOLDER in parts
         whole = include_weights or described or not of_models
         (content.included if whole else content.digested).append(f"{name}/{below}")
 

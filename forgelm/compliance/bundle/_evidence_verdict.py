@@ -15,8 +15,8 @@ class EvidencePart:
 
     Attributes:
         name: Its path, relative to what was verified; "." for the whole.
-        kind: "audit log", "Annex IV document", "document", "model", "GGUF file", "file" or
-            "bundle".
+        kind: "audit log", "Annex IV document", "document", "model", "checkpoint", "run file",
+            "earlier file", "GGUF file", "file" or "bundle".
         valid: It is complete and as it was written.
         altered: Something shows that it was changed.
         reason: What is wrong; None when valid.

@@ -15,6 +15,8 @@ from forgelm.compliance.artefacts import (
     COMPLIANCE_FOLDER,
     INTEGRITY_FILE,
     LOG_NAME,
+    RESULT_FOLDERS,
+    RUN_FILES,
     SIGNATURE_FILE,
     DocumentError,
     Finding,
@@ -27,7 +29,7 @@ from forgelm.compliance.artefacts import (
 )
 from forgelm.compliance.audit_log import VerifyResult
 from forgelm.compliance.bundle._bundle import BUNDLE_FORMAT
-from forgelm.compliance.bundle._bundle_content import INDEX_NAME
+from forgelm.compliance.bundle._bundle_content import EARLIER, INDEX_NAME
 from forgelm.compliance.bundle._bundle_reader import (
     Entry,
     UnusableBundleError,
@@ -37,7 +39,14 @@ from forgelm.compliance.bundle._bundle_reader import (
     read_entry,
 )
 from forgelm.compliance.bundle._evidence_verdict import EvidencePart, EvidenceVerdict, verdict_on
-from forgelm.compliance.bundle._run_parts import LogOptions, document_parts, log_part
+from forgelm.compliance.bundle._run_parts import (
+    LogOptions,
+    document_parts,
+    earlier_parts,
+    known_of,
+    log_part,
+    run_file_parts,
+)
 
 __all__ = ["verify_bundle"]
 
@@ -155,7 +164,7 @@ class _Check:
         """Look into the log, the documents and the manifests of models."""
         log = self._folder / LOG_NAME
         result = self._options.verdict(log)
-        part = log_part(LOG_NAME, result)
+        part = log_part(log, result)
         kept = index["log"].get("head")
         if result.valid and result.head and (kept or {}).get("chain_head") != result.chain_head:
             reason = "its last line is not the one that the index records: log or index was changed"
@@ -166,6 +175,9 @@ class _Check:
         )
         recorded = recorded_in(log, result)
         self._parts += document_parts(self._folder, recorded)
+        held = {name: one for name, one in recorded.run_files().items() if name in self._read}
+        self._parts += run_file_parts(self._folder, held)
+        self._parts += earlier_parts(self._folder, recorded)
         known = _known_files(index)
         models = [name.rpartition("/")[0] for name in known if name.endswith(f"/{INTEGRITY_FILE}")]
         self._parts += [self._model(model, known, recorded) for model in sorted(models)]
@@ -194,7 +206,7 @@ class _Check:
         added = [name for name in known if name.startswith(f"{model}/") and name not in listed]
         findings += [Finding(f"{name!a} was added: no manifest names it", True) for name in added]
         if recorded.verdict.valid:
-            findings += recorded_findings(expected, recorded)
+            findings += recorded_findings(expected, known_of(model, recorded))
         absent = sum(f"{model}/{name}" not in self._read for name in expected)
         notes = (f"{absent} of its files are here by their digest only.",) if absent else ()
         reason = sentence(findings)
@@ -205,7 +217,8 @@ def _is_looked_into(name: str) -> bool:
     return (
         name == INDEX_NAME
         or ("/" not in name and name.startswith(LOG_NAME))
-        or name.startswith(f"{COMPLIANCE_FOLDER}/")
+        or name in RUN_FILES
+        or name.partition("/")[0] in (COMPLIANCE_FOLDER, EARLIER, *RESULT_FOLDERS)
         or name.endswith(f"/{INTEGRITY_FILE}")
     )
 

@@ -111,7 +111,7 @@ def _file(place: Path, stream: BinaryIO, options: LogOptions) -> EvidenceVerdict
 def _log(place: Path, options: LogOptions) -> EvidenceVerdict:
     result = options.verdict(place)
     head = result.chain_head if result.valid else None
-    return verdict_on("audit log", [log_part(".", result)], head=head)
+    return verdict_on("audit log", [log_part(place, result, ".")], head=head)
 
 
 def _unknown(reason: str) -> EvidenceVerdict:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from forgelm.compliance.audit_log import LogHead, base_of
+from forgelm.compliance.audit_log import LogHead, LongLine, base_of
 from forgelm.compliance.checkpoints._checkpoints import (
     Checkpoint,
     CheckpointSource,
@@ -96,10 +96,13 @@ class CheckpointScan:
         self.held = 0
         self._compare()
 
-    def accept(self, line: bytes) -> None:
+    def accept(self, line: bytes | LongLine) -> None:
         """Take the next line, newline excluded."""
         if not self.tree.size:
-            self.first_line = hashlib.sha256(line).hexdigest()
+            digest = hashlib.sha256()
+            for piece in (line,) if isinstance(line, bytes) else line.text():
+                digest.update(piece)
+            self.first_line = digest.hexdigest()
             self._leave_out_others()
         self.tree.append(line)
         self._compare()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+from forgelm.compliance.audit_log import LongLine
+
 __all__ = [
     "HASH_BYTES",
     "MerkleTree",
@@ -25,9 +27,14 @@ _LEAF, _NODE = b"\0", b"\1"
 Range = tuple[int, int]
 
 
-def leaf_hash(content: bytes) -> bytes:
+def leaf_hash(content: bytes | LongLine) -> bytes:
     """Return the hash of one leaf."""
-    return hashlib.sha256(_LEAF + content).digest()
+    if isinstance(content, bytes):
+        return hashlib.sha256(_LEAF + content).digest()
+    digest = hashlib.sha256(_LEAF)
+    for piece in content.text():
+        digest.update(piece)
+    return digest.digest()
 
 
 def _node_hash(left: bytes, right: bytes) -> bytes:
@@ -49,7 +56,7 @@ class MerkleTree:
         self.size = 0
         self._whole: list[bytes] = []  # roots of the full subtrees, the largest first
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | LongLine) -> None:
         """Append one leaf."""
         node, size = leaf_hash(content), self.size
         while size & 1:
@@ -81,7 +88,7 @@ class RangeHashes:
         self._trees = {each: MerkleTree() for each in ranges}
         self.size = 0
 
-    def append(self, content: bytes) -> None:
+    def append(self, content: bytes | LongLine) -> None:
         """Take the next leaf."""
         if self._waiting:
             begin, end = self._waiting[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,11 @@ from forgelm.compliance.documents._doc_annex_iv import (
 )
 from forgelm.compliance.documents._doc_facts import RunFacts, publishable, unknowns
 from forgelm.compliance.documents._doc_model_card import deployer_instructions, model_card
-from forgelm.compliance.documents._doc_provenance import base_model_provenance, data_provenance
+from forgelm.compliance.documents._doc_provenance import (
+    base_model_provenance,
+    changed_data,
+    data_provenance,
+)
 
 __all__ = [
     "ComplianceExport",
@@ -43,11 +47,13 @@ class ComplianceExport:
         artifacts: The files, each `{file, sha256, size_bytes}`.
         manifest_hash: The hash of the Annex IV document.
         missing_fields: What that document lacks until somebody declares it.
+        changed_data: Files of the data that are not what they were when they were read.
     """
 
     artifacts: list[dict[str, Any]]
     manifest_hash: str
     missing_fields: list[str]
+    changed_data: list[str] = field(default_factory=list)
 
 
 def export_compliance_documents(
@@ -87,6 +93,7 @@ def export_compliance_documents(
         artifacts=[_artifact(folder, name) for name in (*documents, "training_manifest.yaml")],
         manifest_hash=annex["metadata"]["manifest_hash"],
         missing_fields=missing_fields(annex),
+        changed_data=changed_data(sources),
     )
 
 

@@ -84,7 +84,10 @@ def write_evidence(
             artifacts=export.artifacts,
             annex_iv_manifest_hash=export.manifest_hash,
             missing_fields=export.missing_fields,
+            changed_data=export.changed_data,
         )
+        if export.changed_data:
+            logger.warning("data changed after it was read: %s", ", ".join(export.changed_data))
     except Exception as error:  # noqa: BLE001 - the same
         _failed(record, result, "compliance.artifacts_export_failed", error)
 
@@ -121,6 +124,7 @@ def _gathered(
         data=data.to_dict(),
         base_model=config.model.name_or_path,
         datasets=(config.data.dataset_name_or_path, *(config.data.extra_datasets or ())),
+        digests_when_read=record.data_digests,
         metrics=dict(result.metrics),
         evaluation=_evaluation(result),
         resource_usage=result.resource_usage or {},

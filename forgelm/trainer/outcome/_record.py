@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forgelm.compliance import AuditLogger
+from forgelm.compliance.artefacts import list_run_files
+from forgelm.compliance.documents import data_digests
 from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
 from forgelm.export import MergeResult
@@ -43,6 +45,8 @@ class RunRecord:
         run_id: The run's name.
         is_silent: Another process keeps the log.
         started_at: When this process began with it, UTC.
+        data_digests: SHA-256 of the data's files right before they are read, by real path; None
+            where they are not known.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class RunRecord:
         self.run_id = run_id
         self.is_silent = silent
         self.started_at = datetime.now(UTC)
+        self.data_digests: dict[str, str] | None = None
         self._config = config
         self._run_dir = run_dir
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
@@ -64,6 +69,19 @@ class RunRecord:
             trainer_type=self._config.training.trainer_type,
             config_hash=self._config.config_hash(),
         )
+        self.data_digests = self._digests_of_data()
+
+    def _digests_of_data(self) -> dict[str, str] | None:
+        data = self._config.data
+        try:
+            return (
+                None
+                if self.is_silent
+                else data_digests([data.dataset_name_or_path, *(data.extra_datasets or ())])
+            )
+        except OSError as error:  # whoever reads the rows has more to say
+            logger.warning("the data could not be hashed before it was read: %s", error)
+            return None
 
     def started(self, data: DataSummary, precision: Precision, rewards: Sequence[str] = ()) -> None:
         """Record that model and data are loaded and the first step comes."""
@@ -76,6 +94,7 @@ class RunRecord:
             split_rows=data.split_rows,
             dropped_rows=data.dropped_rows,
             sources=data.mix(),
+            data_sha256=self.data_digests,
             rewards=list(rewards),
             device=precision.device,
             dtype=precision.dtype,
@@ -191,7 +210,16 @@ class RunRecord:
             error=result.error,
             duration_seconds=round(time.monotonic() - self._began, 3),
             metrics_summary=dict(result.metrics),
+            artifacts=self._left_behind(),
         )
+
+    def _left_behind(self) -> list[dict[str, Any]]:
+        """Return the digests of what the run wrote; a model is not lost for want of them."""
+        try:
+            return [] if self.is_silent else list_run_files(self._run_dir)
+        except OSError:
+            logger.exception("the run's files could not be hashed for the audit log")
+            return []
 
     @contextmanager
     def failures(self) -> Iterator[None]:
