@@ -153,7 +153,7 @@ MIXED = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     kinds=st.lists(st.sampled_from(MIXED), min_size=1, max_size=30),
     keyed_from=st.integers(0, 40),

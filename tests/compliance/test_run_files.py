@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_odd_names_of_run_files_in_a_log_lead_nowhere(
     assert [part.reason for part in parts] == ([] if told is None else [told])
 
 
-CHECKPOINTS = {
+CHECKPOINTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "altered": (lambda folder: (folder / "optimizer.pt").write_bytes(b"y"), "was altered"),
     "removed": (lambda folder: (folder / "optimizer.pt").unlink(), "was removed"),
     "added": (lambda folder: (folder / "odd.pt").write_bytes(b"y"), "was added"),

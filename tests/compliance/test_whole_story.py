@@ -21,7 +21,8 @@ CONFIG = """
 model: {name_or_path: "%s", max_length: 128}
 lora: {}
 data: {dataset_name_or_path: rows.jsonl}
-training: {output_dir: runs/desk, max_steps: 4, learning_rate: 0.005, eval_steps: 2, save_steps: 2}
+training:
+  {output_dir: runs/desk, max_steps: 4, learning_rate: 0.005, eval_steps: 2, report_to: none}
 evaluation: {require_human_approval: true}
 compliance: {provider_name: Acme, system_name: Desk, intended_purpose: Drafts answers}
 risk_assessment: {mitigation_measures: [A person reads each answer]}

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from forgelm.compliance.audit_log._entry import ENVELOPE
 
-__all__ = ["ESCAPE", "STRING", "TEXT", "VALUE", "PlainLines", "floats_are_canonical"]
+__all__ = ["ESCAPE", "STRING", "TEXT", "VALUE", "VALUE_DEPTH", "PlainLines", "floats_are_canonical"]
 
 TEXT = rb"[ !#-\[\]-~]*+"
 ESCAPE = (
@@ -40,8 +40,9 @@ def _with_containers(value: bytes) -> bytes:
     return rb"%b|\{%b\}|\[%b\]" % (_SCALAR, members, items)
 
 
-VALUE = _with_containers(_with_containers(_with_containers(_SCALAR)))
-_NAME = rb"[A-Za-z0-9_.-]++"
+VALUE, VALUE_DEPTH = _with_containers(_with_containers(_with_containers(_SCALAR))), 3
+# No name begins with what may follow the quote that closes a string: one of `,:]}`.
+_NAME = rb"[ !#-+\--9;-\[^-|~]" + TEXT
 # Days that exist in every year; 29 February is left to the slow way.
 _DAY = (
     rb"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
@@ -121,13 +122,13 @@ def _are_canonical(fields: Sequence[bytes]) -> bool:
     """Say whether the caller's fields of each plain line differ in name and have right floats."""
     joined = _NEXT_LINE.join([b"", *fields, b""])
     found: list[bytes] = _find_names(joined)
-    return all(map(_differ, set(b" ".join(found).split(b"\n")))) and floats_are_canonical(joined)
+    return all(map(_differ, set(b'"'.join(found).split(b"\n")))) and floats_are_canonical(joined)
 
 
 def _differ(names: bytes) -> bool:
     if names in _good_names:
         return True
-    every = [*names.decode().split(), *ENVELOPE]
+    every = [*filter(None, names.decode().split('"')), *ENVELOPE]
     if len(set(every)) < len(every):
         return False
     if len(names) <= _MAX_CACHED_BYTES:

@@ -95,7 +95,7 @@ def read_entry(line: bytes) -> Entry | str:
         return f"{NOT_STRICT_JSON} ({_short(error)})"
     if isinstance(found, str):
         return found
-    return found._replace(sha256=hashlib.sha256(line[:-1]).hexdigest(), size_bytes=len(line))
+    return Entry(*found[:4], hashlib.sha256(line[:-1]).hexdigest(), len(line))
 
 
 def framing_problem(size: int, end: bytes, *, blank: bool) -> str | None:

@@ -211,9 +211,10 @@ class HeadFile:
         self._close()
 
     def _close(self) -> None:
-        if self._descriptor >= 0:
+        descriptor, self._descriptor = self._descriptor, -1  # never closed twice
+        if descriptor >= 0:
             with suppress(OSError):
-                os.close(self._descriptor)
+                os.close(descriptor)
 
     def read(self) -> Head | None:
         """Return the newest state, or None where there is no head file yet.

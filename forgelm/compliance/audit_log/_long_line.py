@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from forgelm.compliance.audit_log._blocks import LongLine
 from forgelm.compliance.audit_log._entry import (
     NOT_ONE_OBJECT,
-    NOT_STRICT_JSON,
     RE_ENCODED,
     Entry,
     framing_problem,
     non_ascii_problem,
     read_object,
 )
-from forgelm.compliance.audit_log._shortened import NotJsonError, Shortener
+from forgelm.compliance.audit_log._shortened import Shortener, UnfitError
 
 __all__ = ["read_long_entry"]
 
@@ -30,8 +29,8 @@ def read_long_entry(line: LongLine) -> Entry | str:
         found = NOT_ONE_OBJECT if short is None else read_object(short.decode())
         if isinstance(found, Entry) and not shortener.canonical:
             found = RE_ENCODED
-    except NotJsonError as error:
-        found = f"{NOT_STRICT_JSON} ({error})"
+    except UnfitError as error:
+        found = str(error)
     for _ in ascii_text:  # what follows a mistake is still looked at
         pass
     problem = pieces.problem(line.size_bytes)

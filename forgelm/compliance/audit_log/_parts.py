@@ -13,7 +13,7 @@ from typing import Any
 from forgelm.compliance.audit_log._files import open_regular, read_at, sync_folder
 from forgelm.compliance.audit_log._head import head_path
 from forgelm.compliance.audit_log._sidecar import manifest_path
-from forgelm.compliance.audit_log._tail import read_first_line, read_last_line
+from forgelm.compliance.audit_log._tail import read_last_line
 
 __all__ = [
     "CONTINUED",
@@ -80,11 +80,12 @@ def link_of(log: Path, descriptor: int) -> Link | str | None:
 
     Its first line is not verified here.
     """
-    if _CONTINUED_EVENT not in read_at(descriptor, _BEGINNING_BYTES, 0):
+    first, newline, _ = read_at(descriptor, _BEGINNING_BYTES, 0).partition(b"\n")
+    if not first.startswith(_CONTINUED_EVENT, first.find(b'"event": "')):
         return None
-    entry = _read(read_first_line(descriptor))
-    if entry.get("event") != CONTINUED:
-        return None
+    if not newline:
+        return f"it takes more than {_BEGINNING_BYTES} bytes to say what it continues"
+    entry = _read(first)
     name, entries, head = (
         entry.get(key) for key in ("previous_file", "previous_entries", "previous_chain_head")
     )

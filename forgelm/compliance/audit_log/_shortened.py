@@ -20,18 +20,26 @@ from forgelm.compliance.audit_log._canonical import (
     STRING,
     TEXT,
     VALUE,
+    VALUE_DEPTH,
     floats_are_canonical,
 )
-from forgelm.compliance.audit_log._entry import ENVELOPE, MAX_DEPTH, MAX_FIELDS
+from forgelm.compliance.audit_log._entry import (
+    ENVELOPE,
+    MAX_DEPTH,
+    MAX_FIELDS,
+    NOT_STRICT_JSON,
+    RE_ENCODED,
+)
 
-__all__ = ["NotJsonError", "Shortener"]
+__all__ = ["Shortener", "UnfitError"]
 
 _KEPT_BYTES = 256
 _MAX_ATOM_BYTES = 65_536
+_MAX_ODD_MEMBERS = 100_000
 _ESCAPE_BYTES = len("\\u0000")
 _PLAIN = bytes(range(0x20, 0x7F)).translate(None, b'"\\')
 _TEXT = re.compile(rb"%b(?:%b%b)*+" % (TEXT, ESCAPE, TEXT))
-_ODDLY_SPELLED = re.compile(rb'\x7f|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})')
+_ODD_TEXT = re.compile(rb'(?:[ !#-\[\]-\x7f]++|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))++')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _ATOM = re.compile(rb"[-+.0-9A-Za-z]*+")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*+)")
@@ -50,8 +58,8 @@ def _members() -> dict[bytes, re.Pattern[bytes]]:
     }
 
 
-class NotJsonError(Exception):
-    """A line is not strict JSON; the message says why."""
+class UnfitError(Exception):
+    """A line is none of a log; the message is the clause that says why."""
 
 
 class Shortener:
@@ -70,6 +78,7 @@ class Shortener:
         self._buffer = b""
         self._at = 0
         self._passed = 0  # bytes of the line before the buffer
+        self._patience = _MAX_ODD_MEMBERS
 
     def shortened(self) -> bytes | None:
         """Return an object that the rules for a line hold for as they do for the line.
@@ -77,7 +86,7 @@ class Shortener:
         None where the line is not one object.
 
         Raises:
-            NotJsonError: It cannot be parsed.
+            UnfitError: It cannot be parsed, or has too many fields.
         """
         self._more()
         found = self._buffer[:1]
@@ -102,7 +111,7 @@ class Shortener:
             if self._is_closed_by(b"}"):
                 return
             found = self._next(b" ")
-        raise NotJsonError(f"it has more than {MAX_FIELDS} fields")
+        raise UnfitError(f"it has more than {MAX_FIELDS} fields")
 
     def _short_value(self, name: bytes) -> bytes:
         found = self._next(b" ")
@@ -125,7 +134,7 @@ class Shortener:
             if found in _CLOSER:
                 closers.append(_CLOSER[found])
                 if depth + len(closers) > MAX_DEPTH:
-                    raise NotJsonError("nested too deeply")
+                    raise _not_json("nested too deeply")
                 found = self._next()
                 if found != closers[-1]:
                     found = self._value_of_member(closers[-1], found)
@@ -135,7 +144,7 @@ class Shortener:
                 self._pass_text()
             else:
                 self._pass_atom(found)
-            while closers and self._ends_after_members(closers[-1]):
+            while closers and self._ends_after_members(closers[-1], depth + len(closers)):
                 closers.pop()
             if not closers:
                 return
@@ -150,10 +159,10 @@ class Shortener:
         self._pass_colon()
         return self._next(b" ")
 
-    def _ends_after_members(self, closer: bytes) -> bool:
+    def _ends_after_members(self, closer: bytes, depth: int) -> bool:
         """Pass the members that are plainly canonical, and say whether the container ends there."""
         members = _members()[closer].match(self._buffer, self._at)
-        if members:
+        if members and depth + VALUE_DEPTH <= MAX_DEPTH:
             self._at = members.end()
             self.canonical = self.canonical and floats_are_canonical(members[0])
         return self._is_closed_by(closer)
@@ -162,6 +171,10 @@ class Shortener:
         found = self._next()
         if found not in (b",", closer):
             self._fail("Expecting ',' delimiter")
+        if not self.canonical:  # so no line of a log: what else is wrong matters less and less
+            self._patience -= 1
+            if not self._patience:
+                raise UnfitError(RE_ENCODED)
         return found == closer
 
     def _name(self, found: bytes) -> Iterator[bytes]:
@@ -188,7 +201,7 @@ class Shortener:
                 return
             if len(self._buffer) - end < _ESCAPE_BYTES and self._more():
                 continue
-            odd = _ODDLY_SPELLED.match(self._buffer, end)
+            odd = _ODD_TEXT.match(self._buffer, end)
             if odd is None:
                 self._fail("Unterminated string, invalid escape or control character")
             self.canonical = False
@@ -209,14 +222,12 @@ class Shortener:
         if _INTEGER.fullmatch(atom):
             limit = sys.get_int_max_str_digits()
             if limit and len(atom.lstrip("-")) > limit:
-                raise NotJsonError(
-                    f"Exceeds the limit ({limit} digits) for integer string conversion"
-                )
+                raise _not_json(f"Exceeds the limit ({limit} digits) for integer string conversion")
             self.canonical = self.canonical and atom != "-0"
         elif _FLOAT.fullmatch(atom):
             self.canonical = self.canonical and repr(float(atom)) == atom
         elif atom in ("NaN", "Infinity", "-Infinity"):
-            raise NotJsonError(f"{atom} is no JSON value")
+            raise _not_json(f"{atom} is no JSON value")
         elif atom not in ("true", "false", "null"):
             self._fail("Expecting value")
         self._at += len(atom)
@@ -226,7 +237,7 @@ class Shortener:
             found = _ATOM.match(self._buffer, self._at)
             assert found
             if len(found[0]) > _MAX_ATOM_BYTES:
-                raise NotJsonError(f"a number of more than {_MAX_ATOM_BYTES} characters")
+                raise _not_json(f"a number of more than {_MAX_ATOM_BYTES} characters")
             if found.end() < len(self._buffer) or not self._more():
                 return found[0].decode()
 
@@ -261,7 +272,11 @@ class Shortener:
         return False
 
     def _fail(self, problem: str) -> NoReturn:
-        raise NotJsonError(f"{problem} at character {self._passed + self._at} of the line")
+        raise _not_json(f"{problem} at character {self._passed + self._at} of the line")
+
+
+def _not_json(why: str) -> UnfitError:
+    return UnfitError(f"{NOT_STRICT_JSON} ({why})")
 
 
 def _short_name(pieces: Iterable[bytes]) -> bytes:
