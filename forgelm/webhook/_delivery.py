@@ -40,8 +40,8 @@ class Delivery:
 def deliver(url: str, body: bytes, settings: WebhookConfig, cleaner: Cleaner) -> Delivery:
     """Post a message and return how that ended, after `webhook.timeout` seconds at the latest.
 
-    A receiver that is away, or answers 408, 425, 429 or 5xx, is tried up to four times, after half
-    a second, one and two, or as long as its `Retry-After` says.
+    A receiver that is away, or answers 408, 425, 429, 500, 502, 503 or 504, is tried up to four
+    times, after half a second, one and two, or as long as its `Retry-After` says.
     """
     if settings.require_https and not url.lower().startswith("https://"):
         return Delivery(reason="the address is not https, as webhook.require_https demands")

@@ -147,12 +147,14 @@ class WebhookNotifier:
         """Wait until every message is delivered or given up; say whether that is so.
 
         Args:
-            timeout_s: Longest wait; by default the time one message may take, and a second.
+            timeout_s: Longest wait; by default the time that two messages may take, or one where
+                only one is left, and a second.
         """
         if self._settings is None:
             return True
-        longest = self._settings.timeout + 1.0 if timeout_s is None else timeout_s
         with self._changed:
+            usual = min(self._open, 2) * self._settings.timeout + 1.0
+            longest = usual if timeout_s is None else timeout_s
             return self._changed.wait_for(lambda: self._open == 0, timeout=max(longest, 0.0))
 
     def _hand_over(

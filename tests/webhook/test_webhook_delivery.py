@@ -256,6 +256,20 @@ def test_a_hanging_receiver_holds_up_nobody_and_too_many_messages_are_dropped(
     assert len(receiver.bodies) == 60 - dropped
 
 
+def test_the_first_and_the_last_message_of_a_short_run_are_both_told_of(
+    make_config: Maker,
+) -> None:
+    outcomes: list[WebhookOutcome] = []
+    with receiving(_say_nothing) as receiver:
+        config = make_config(receiver.url, timeout=1)
+        notifier = WebhookNotifier(config, on_outcome=outcomes.append)
+        notifier.notify_start("short")
+        notifier.notify_success("short")
+        assert notifier.flush()
+    assert [outcome.notice for outcome in outcomes] == ["training.start", "training.success"]
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+
+
 def test_what_a_listener_raises_is_only_logged(
     make_config: Maker, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
