@@ -7,11 +7,16 @@ import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forgelm.cli import cli
+from forgelm.cli.commands.dry_run import DRY_RUN_ROWS
+
+if TYPE_CHECKING:
+    from forgelm import ForgeConfig, TrainResult
+    from forgelm_widgets import TrainingMonitor
 
 __all__ = ["Call", "cell_commands", "line_commands"]
 
@@ -29,7 +34,7 @@ class Call:
 def line_commands() -> click.Group:
     """Return the commands of `%forgelm`."""
     commands = {name: _adapted(command) for name, command in _visible(cli).items()}
-    commands["runs"] = _listed_as_table(commands["runs"])
+    commands["runs"] = _compared(commands["runs"])
     commands["train"] = _trains_in_background(cli.commands["train"])
     commands |= {str(own.name): own for own in (_config(), _preflight(), _attach())}
     group = click.Group("forgelm", commands=commands)
@@ -103,12 +108,46 @@ def _trains_in_background(train: click.Command) -> click.Command:
         click.Option(["--in-cell"], is_flag=True, help="Train in this kernel and wait for it.")
     )
 
-    def run(*, in_cell: bool, **options: Any) -> Any:
-        return _called(train)(detach=not in_cell, **options)
+    def run(*, config: str | ForgeConfig, in_cell: bool, resume: bool, dry_run: bool) -> Any:
+        from forgelm import load_config
+
+        if dry_run:
+            return _called(train)(config=config, detach=False, resume=resume, dry_run=True)
+        checked = load_config(config) if isinstance(config, str) else config
+        if in_cell:
+            return _watched(checked, resume=resume)
+        return _detached(checked, resume=resume)
 
     adapted.callback = run
     adapted.help = "Fine-tune a model as the YAML file CONFIG says, in a process of its own."
     return adapted
+
+
+def _watched(config: ForgeConfig, *, resume: bool) -> TrainResult:
+    """Train in this kernel, with a monitor that shows itself, and return the result."""
+    from forgelm import ForgeTrainer
+    from forgelm_widgets import TrainingMonitor
+
+    trainer = ForgeTrainer(config)
+    TrainingMonitor(trainer).show()
+    return trainer.train(resume=resume)
+
+
+def _detached(config: ForgeConfig, *, resume: bool) -> TrainingMonitor:
+    """Start the run in a process of its own, unless it is known to fail; return its monitor."""
+    from forgelm import preflight, resume_run
+    from forgelm.errors import ConfigError, OptionalDependencyError
+    from forgelm_widgets import attach, launch
+
+    report = preflight(config, rows=DRY_RUN_ROWS, count_tokens=False)
+    missing = next((name for name, found in report.versions.items() if found is None), None)
+    if missing is not None:
+        raise OptionalDependencyError(missing, extra="train", feature="Training")
+    if not report.ok:
+        raise ConfigError(issues=report.errors)
+    if not resume:
+        return launch(config)
+    return attach(resume_run(config.training.output_dir, config).run_dir)
 
 
 def _without_config(command: click.Command, yaml: str) -> click.Command:
@@ -151,22 +190,24 @@ def _preflight() -> click.Command:
 
 def _attach() -> click.Command:
     def attach(run_dir: str) -> Any:
-        from forgelm import attach_run
+        from forgelm_widgets import attach
 
-        return attach_run(run_dir)
+        return attach(run_dir)
 
-    text = "Return the run in RUN_DIR, wherever its process is."
+    text = "Show the run in RUN_DIR, wherever its process is."
     return _own("attach", attach, text, click.Argument(["run_dir"]))
 
 
-def _listed_as_table(runs: click.Command) -> click.Command:
-    """Return `runs` with a list of runs that shows itself as a table."""
-    from forgelm_widgets._runs import RunList
+def _compared(runs: click.Command) -> click.Command:
+    """Return `runs` with a comparison in place of the list."""
+
+    def compare(folder: str) -> Any:
+        from forgelm_widgets import RunComparison
+
+        return RunComparison(folder)
 
     if isinstance(runs, click.Group):
-        listing = runs.commands["list"]
-        find = _called(listing)
-        listing.callback = lambda **options: RunList(find(**options))
+        runs.commands["list"].callback = compare
     return runs
 
 

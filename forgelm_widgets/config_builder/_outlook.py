@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from forgelm import ForgeConfig, preflight
+from forgelm import ForgeConfig
 from forgelm_widgets._text import clean, count, plural
 
-__all__ = ["complete_path", "outlook", "words"]
+if TYPE_CHECKING:
+    from forgelm import PreflightReport
+
+__all__ = ["complete_path", "outlook", "refusals", "words"]
 
 _MOST_PATHS = 20
+_MOST_ROWS = 200
 _LEARNS = {
     "sft": "learns to give the answers in the data",
     "dpo": "learns to prefer the chosen answers over the rejected ones",
@@ -25,7 +29,7 @@ _LEARNS = {
 
 def outlook(config: ForgeConfig) -> dict[str, Any]:
     """Return the side panel: what `preflight` knows, in strict JSON types, texts made safe."""
-    report = preflight(config, rows=200, count_tokens=False)
+    report = _looked_at(config)
     memory = report.memory
     return {
         "words": words(config, report.planned_steps),
@@ -54,6 +58,19 @@ def outlook(config: ForgeConfig) -> dict[str, Any]:
             for look in report.data[:8]
         ],
     }
+
+
+def refusals(config: ForgeConfig) -> list[tuple[str, str]]:
+    """Return what would stop the training, as `(path, words)`."""
+    findings = _looked_at(config).findings
+    return [(one.path, one.message) for one in findings if one.severity == "error"]
+
+
+def _looked_at(config: ForgeConfig) -> PreflightReport:
+    # Here, because it brings the trainer: the form is on the page before it is needed.
+    from forgelm import preflight
+
+    return preflight(config, rows=_MOST_ROWS, count_tokens=False)
 
 
 def words(config: ForgeConfig, steps: int | None) -> list[str]:
