@@ -192,5 +192,6 @@ class EventTable:
         places = np.array(series.rows, dtype=np.uint32)
         last = len(places) if rows is None else int(np.searchsorted(places, rows))
         values = np.array(series.values, dtype=np.float64)[:last]
-        pairs = np.column_stack((np.array(self.steps, dtype=np.int64)[places[:last]], values))
+        steps = np.array(self.steps, dtype=np.float64)[places[:last]]
+        pairs: NDArray[np.float64] = np.column_stack((steps, values))
         return pairs[np.abs(values) < _LARGEST]

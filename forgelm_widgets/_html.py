@@ -119,11 +119,11 @@ def _picture(card: Card) -> str:
 
 def _side_by_side(tables: Sequence[Table]) -> str:
     several = "display:flex;flex-wrap:wrap;gap:0 44px;" if len(tables) > 1 else ""
-    shown = "".join(_table(table, table.caption) for table in tables)
+    shown = "".join(_table(table) for table in tables)
     return f"<div style='{several}overflow-x:auto'>{shown}</div>" if tables else ""
 
 
-def _table(table: Table, title: str) -> str:
+def _table(table: Table) -> str:
     is_text = [
         any(_is_text(row[column]) for row in table.rows) for column in range(len(table.head))
     ]
@@ -132,7 +132,7 @@ def _table(table: Table, title: str) -> str:
         for name, left in zip(table.head, is_text, strict=True)
     )
     body = "".join(_row(row, is_text) for row in table.rows)
-    caption = f"<caption{_TEXT_CELL}><b>{_words(title)}</b></caption>" if title else ""
+    caption = f"<caption{_TEXT_CELL}><b>{_words(table.caption)}</b></caption>"
     shown = f"<table>{caption}<thead><tr>{head}<tbody align=right>{body}</table>"
     left_out = _left_out(table.left_out, "row")
     return f"<div>{shown}{left_out}</div>" if left_out else shown
@@ -157,7 +157,7 @@ def _listed(table: Table) -> str:
 def _listed_or_table(table: Table) -> str:
     """Return a table in words as a list, which a narrow page wraps, and another as it is."""
     if not _is_in_words(table):
-        return f"<div style=overflow-x:auto>{_table(table, '')}</div>"
+        return f"<div style=overflow-x:auto>{_table(table)}</div>"
     items = "".join(f"<li>{_words(_in_words(row))}" for row in table.rows)
     return f"{_LIST}{items}</ul>{_left_out(table.left_out, 'row')}"
 

@@ -47,7 +47,7 @@ def evidence_verdict_card(verdict: EvidenceVerdict) -> Card:
         else f"It {wrong}: {verdict.reason or 'no reason was given'}",
         figures=[Figure.of(len(good), "part in order", "parts in order")],
         tables=tables,
-        texts=[Text("What this does not prove", list(notes))] if notes else [],
+        texts=[Text("What this does not prove", list(notes), folded=False)] if notes else [],
     )
 
 

@@ -115,14 +115,15 @@ def run_figure(
     used = dict.fromkeys(panels, 0)
     for entry in entries:
         panel = str(entry["panel"])
-        look, used[panel] = used[panel] % len(_COLOURS), used[panel] + 1
+        look = used[panel] % len(_COLOURS)
+        used[panel] += entry["name"] != SMOOTH
         points = curves.points(str(entry["name"]))
         figure.add_scatter(
             x=points[:, 0],
             y=points[:, 1],
             name=escape(str(entry["label"])),
             mode="lines+markers" if entry["kind"] == "points" else "lines",
-            line={"color": _COLOURS[look], "dash": _DASHES[look], "width": 1.6},
+            line=_line(str(entry["name"]), look),
             opacity=0.45 if entry["name"] == "loss" else 1.0,
             row=panels.index(panel) + 1,
             col=1,
@@ -139,6 +140,13 @@ def run_figure(
             figure.add_vline(mark["step"], line_color=colour, line_width=1, opacity=0.4)
     figure.update_xaxes(title_text="step", row=len(panels))
     return figure.update_layout(title=escape(title), height=180 + 200 * len(panels))
+
+
+def _line(name: str, look: int) -> dict[str, Any]:
+    """Return a line's look; what is smoothed has the colour of what it smooths."""
+    if name == SMOOTH:
+        return {"color": _COLOURS[0], "width": 2.4}
+    return {"color": _COLOURS[look], "dash": _DASHES[look], "width": 1.4}
 
 
 def write_image(figure: go.Figure, path: str | os.PathLike[str]) -> Path:

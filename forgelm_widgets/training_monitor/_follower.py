@@ -71,6 +71,7 @@ class RunFollower:
         if not self._config and (config := self.source.config()):
             self._config = config
             self.judged = judged_by(config)
+        self._steering.note(self.state)
         run = self.source.run
         self._log = []
         if self._found is not None and run is not None and self.state in _TELLING_A_LOG:
@@ -139,7 +140,7 @@ class RunFollower:
             self._watch,
             self.gates,
             self.judged,
-            is_live=self.state not in ENDED and bool(self.source.can_stop),
+            is_live=self.state not in ENDED and not self.source.is_over,
             seen_at=self._seen_at(),
             problem=self.fault or self.source.problem,
         )

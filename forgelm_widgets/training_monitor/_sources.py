@@ -38,12 +38,14 @@ class Source(Protocol):
         problem: What is wrong with the record at the moment, in words.
         can_stop: Whether the run can be asked to stop from here.
         can_resume: Whether it can be resumed from here once it has ended.
+        is_over: Nothing will ever come of it.
     """
 
     run: Run | None
     problem: str | None
     can_stop: bool
     can_resume: bool
+    is_over: bool
 
     def read(self, curves: RunCurves) -> bool:
         """Add what is new, or a part of it; tell whether there is more to read at once."""
@@ -65,6 +67,7 @@ class FolderSource:
     """A run directory, whichever process writes it or wrote it."""
 
     can_stop = can_resume = True
+    is_over = False
 
     def __init__(
         self, run: Run, config: ForgeConfig | str | os.PathLike[str] | None = None
@@ -123,7 +126,7 @@ class TrainerSource:
         trainer: Tells its events.
     """
 
-    can_resume = False
+    can_resume = is_over = False
 
     def __init__(self, trainer: Watchable) -> None:
         self.problem: str | None = None
@@ -180,6 +183,7 @@ class RecordSource:
     run: Run | None = None
     problem: str | None = None
     can_stop = can_resume = False
+    is_over = True
 
     def __init__(self, events: Iterable[ProgressEvent]) -> None:
         self._events = list(events)

@@ -21,6 +21,13 @@ class Steering:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._asked: bool | None = None
+        self._has_ended = False
+
+    def note(self, state: RunState) -> None:
+        """Take note of where the run stands: what was asked of it ends with it."""
+        if self._has_ended and state not in ENDED:
+            self._asked = None
+        self._has_ended = state in ENDED
 
     def can(self, state: RunState, curves: RunCurves, judged: Judged) -> dict[str, bool]:
         """Return which of stop, keep_best and resume make sense now."""

@@ -1,6 +1,9 @@
 // @ts-check
 
 const SPOKEN_EVERY_MS = 5000;
+const DRAWN_EVERY_MS = 100;
+// A slow page draws less often, so that it stays free for its user.
+const MOST_OF_THE_TIME = 0.25;
 
 /** One view of a monitor: it paints in the page's frames, and only while it can be seen. */
 class View {
@@ -30,7 +33,8 @@ class View {
     };
     this.isSeen = true;
     this.isStale = true;
-    this.frame = 0;
+    this.frame = this.pause = 0;
+    this.next_ms = -Infinity;
     this.change = (/** @type {boolean} */ hasNewPoints) => {
       this.isStale ||= hasNewPoints;
       this.schedule();
@@ -61,10 +65,27 @@ class View {
     const lines = (status.log ?? []).join("\n");
     this.log.hidden = !lines;
     say(this.logLines, lines);
-    if (this.isStale) this.board.update();
+    if (this.isStale) this.draw();
     else this.board.showWaiting(this.board.plots.size > 0);
-    this.isStale = false;
     this.speak(status);
+  }
+
+  /** Draw the charts, or wait with it when they were drawn just now. */
+  draw() {
+    const now_ms = performance.now();
+    this.root.toggleAttribute("data-stale", now_ms < this.next_ms);
+    clearTimeout(this.pause);
+    if (now_ms < this.next_ms) {
+      this.pause = setTimeout(() => this.schedule(), this.next_ms - now_ms);
+      return;
+    }
+    this.isStale = false;
+    this.board.update();
+    this.next_ms = now_ms + DRAWN_EVERY_MS;
+    // Comes after the browser has put the canvases on the screen.
+    requestAnimationFrame(() => {
+      this.next_ms = Math.max(this.next_ms, now_ms + (performance.now() - now_ms) / MOST_OF_THE_TIME);
+    });
   }
 
   /** @param {Status} status */
@@ -81,6 +102,7 @@ class View {
     this.store.views.delete(this.change);
     this.sights.disconnect();
     clearInterval(this.timer);
+    clearTimeout(this.pause);
     cancelAnimationFrame(this.frame);
     this.board.close();
     this.root.remove();

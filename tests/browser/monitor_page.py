@@ -169,6 +169,7 @@ class View:
             "() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => "
             "setTimeout(r))))"
         )
+        self.page.wait_for_function("document.querySelector('[data-stale]') === null")
 
     def points(self, view: int = 0) -> int:
         """Return how many points the main chart of a view holds."""

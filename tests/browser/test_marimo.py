@@ -74,3 +74,4 @@ def test_a_form_is_shown_edited_and_saved_in_marimo(
     assert load_config(str(tmp_path / "config.yaml")).training.max_steps == 9
     page.screenshot(path=screenshots / "marimo-builder.png")
     assert tab.errors == []
+    assert tab.outside == []

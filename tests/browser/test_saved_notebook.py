@@ -14,7 +14,8 @@ from nbconvert import HTMLExporter
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 _CODE_CELLS = """[...jupyterapp.shell.widgets('main')]
-    .find((w) => w.sessionContext && w.content?.widgets).content.widgets.filter((w) => w.model.type === 'code')"""
+    .find((w) => w.sessionContext && w.content?.widgets)
+    .content.widgets.filter((w) => w.model.type === 'code')"""
 _CARDS = ".jp-RenderedHTMLCommon > div"
 
 

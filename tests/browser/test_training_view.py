@@ -221,3 +221,26 @@ def test_what_goes_wrong_in_the_kernel_is_said_once(open_view: Callable[..., Vie
         "() => model.tell('msg:custom', {kind: 'fault', error: 'OSError in the kernel'})"
     )
     assert "OSError in the kernel" in view.text("told")
+
+
+def test_the_view_draws_at_most_ten_times_a_second_whatever_comes(
+    open_view: Callable[..., View],
+) -> None:
+    view = open_view()
+    drawn, took_ms = view.page.evaluate(
+        """async () => {
+            let drawn = 0;
+            const [chart] = document.getElementsByClassName('forgelm-monitor-chart');
+            const watch = new MutationObserver((changes) => { drawn += changes.length });
+            watch.observe(chart, {attributes: true, attributeFilter: ['data-points']});
+            const began = performance.now();
+            for (let seq = 2; seq < 102; seq++) {
+                model.tell('msg:custom', {v: 1, kind: 'delta', run: 'fg-0123', seq,
+                    names: ['loss'], n: 1}, [floats([seq + 2, 2])]);
+                await new Promise((r) => setTimeout(r, 6));
+            }
+            return [drawn, performance.now() - began];
+        }"""
+    )
+    assert 1 <= drawn <= took_ms / 100 + 1
+    assert view.points() == 106

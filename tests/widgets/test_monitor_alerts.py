@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,7 @@ def test_a_run_without_a_sign_of_life_is_told_until_there_is_one(run_dir: Path, 
     until(lambda: page.state["status"]["step"] == 2)
     beat(run_dir, ago_s=45.0)
     until(lambda: "silent" in page.alerts)
-    assert page.alerts["silent"].startswith("no sign of life for 45 s")
+    assert re.fullmatch(r"no sign of life for 4\d s", page.alerts["silent"])
     beat(run_dir, ago_s=500.0)
     until(lambda: page.state["status"]["state"] == "stalled")
     beat(run_dir)
