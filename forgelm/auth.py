@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import Any
 
 from forgelm._core import require
@@ -17,6 +18,10 @@ _FEATURE = "Access to the Hugging Face Hub"
 _HOW = (
     "pass it as token, set the environment variable HUGGINGFACE_TOKEN or HF_TOKEN, or run "
     "`hf auth login` once"
+)
+_UNREACHABLE = (
+    "the Hugging Face Hub cannot be reached ({}). Check the network, or set HF_HUB_OFFLINE=1 to "
+    "work with what is on this machine."
 )
 
 
@@ -34,7 +39,8 @@ def setup_authentication(token: str | None = None) -> None:
 
     Raises:
         ConfigError: There is no token, or the Hub refuses it.
-        RemoteError: The Hub cannot be reached.
+        RemoteError: The Hub cannot be reached, or did not answer within the seconds of
+            `HF_HUB_ETAG_TIMEOUT` (10).
         OptionalDependencyError: The `train` extra is not installed.
     """
     hub = require("huggingface_hub", extra="train", feature=_FEATURE)
@@ -43,7 +49,7 @@ def setup_authentication(token: str | None = None) -> None:
     if constants.HF_HUB_OFFLINE:
         logger.info("offline: the Hugging Face token is not checked")
     elif given is not None:
-        _log_in(hub, given)
+        _log_in(hub, given, constants.HF_HUB_ETAG_TIMEOUT)
     elif not hub.get_token():
         raise ConfigError(issues=[("auth.hf_token", f"there is no Hugging Face token: {_HOW}")])
 
@@ -64,15 +70,24 @@ def _clean(token: str, source: str) -> str:
     return cleaned
 
 
-def _log_in(hub: Any, token: str) -> None:
-    problem: ConfigError | RemoteError | None = None
-    try:
-        hub.login(token=token, add_to_git_credential=False)
-    except Exception as error:  # noqa: BLE001 - several HTTP libraries, none of them ours
-        problem = _problem(error)
+def _log_in(hub: Any, token: str, longest_s: float) -> None:
+    problems: list[ConfigError | RemoteError] = []
+
+    def log_in() -> None:
+        try:
+            hub.login(token=token, add_to_git_credential=False)
+        except Exception as error:  # noqa: BLE001 - several HTTP libraries, none of them ours
+            problems.append(_problem(error))
+
+    # The Hub's libraries would wait for ever for a server that takes the call and says nothing.
+    thread = threading.Thread(target=log_in, daemon=True)
+    thread.start()
+    thread.join(longest_s)
+    if thread.is_alive():
+        raise RemoteError(_UNREACHABLE.format(f"no answer within {longest_s:g} s"))
     # Outside the handler: what the libraries raise may hold the request, and so the token.
-    if problem is not None:
-        raise problem
+    if problems:
+        raise problems[0]
     if os.environ.get("HF_TOKEN", token) != token:
         os.environ["HF_TOKEN"] = token
         logger.info("the token replaces that of HF_TOKEN in this process")
@@ -86,7 +101,4 @@ def _problem(error: Exception) -> ConfigError | RemoteError:
     if isinstance(error, OSError) and status is None and error.filename is not None:
         return RemoteError(f"the token cannot be stored in {error.filename}: {error.strerror}")
     cause = f"HTTP {status}" if status is not None else type(error).__name__
-    return RemoteError(
-        f"the Hugging Face Hub cannot be reached ({cause}). Check the network, or set "
-        "HF_HUB_OFFLINE=1 to work with what is on this machine."
-    )
+    return RemoteError(_UNREACHABLE.format(cause))

@@ -12,18 +12,32 @@ from collections.abc import Iterator
 __all__ = ["Address", "problem_with"]
 
 _NAT64 = [ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48")]
-# Cloud metadata services that lie in ranges which `allow_private` opens.
-_METADATA = {ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("fd20:ce::254")}
+# Where clouds hand out credentials: their documentation of instance metadata and of container roles
+# (AWS, Azure, Google, Oracle, DigitalOcean; Alibaba; AWS ECS and EKS; Azure's host).
+_METADATA = {
+    ipaddress.ip_address(text)
+    for text in (
+        "169.254.169.254", "169.254.170.2", "169.254.170.23", "100.100.100.200", "168.63.129.16",
+        "192.0.0.192", "fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254",
+    )
+}  # fmt: skip
+_SHARED = ipaddress.IPv4Network("100.64.0.0/10")  # carrier-grade NAT, RFC 6598
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def problem_with(address: Address, *, allow_private: bool) -> str | None:
-    """Return why an address is refused, or None."""
+    """Return why an address is refused, or None.
+
+    Args:
+        address: The address that a connection would go to.
+        allow_private: Let pass this machine, private networks, link-local addresses and those that
+            a carrier shares out. Where a cloud hands out credentials stays refused.
+    """
     for each in _meant(address):
-        if each.is_multicast or each.is_unspecified or each.is_link_local or each in _METADATA:
+        if each.is_multicast or each.is_unspecified or each in _METADATA:
             return "an address that no server has, or that only a cloud's own services have"
-        if allow_private and (each.is_private or each.is_loopback):
+        if allow_private and (each.is_private or each.is_link_local or each in _SHARED):
             continue
         site_local = isinstance(each, ipaddress.IPv6Address) and each.is_site_local
         if not each.is_global or each.is_reserved or site_local:
@@ -36,6 +50,7 @@ def _meant(address: Address) -> Iterator[Address]:
     if isinstance(address, ipaddress.IPv4Address):
         yield address
         return
+    address = ipaddress.IPv6Address(int(address))  # without the interface it is reached by
     inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if any(address in network for network in _NAT64):
         inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from forgelm._core.optional import require
+from forgelm._core.retry import is_tls_failure, retry_after_s
 from forgelm.errors import RemoteError
 
 __all__ = ["ChatClient", "ChatError", "ChatReply"]
@@ -152,7 +153,7 @@ class ChatClient:
         except self._httpx.TimeoutException:
             raise _Wait(self._late()) from None
         except (self._httpx.HTTPError, self._httpx.StreamError) as error:
-            if _is_tls(error):
+            if is_tls_failure(error):
                 reason = "its TLS certificate is not valid for it, or cannot be checked here"
                 raise ChatError(f"the server cannot be trusted: {reason}", "refused") from None
             told = f"the server cannot be reached ({type(error).__name__})"
@@ -209,7 +210,7 @@ def _check_status(status: int, headers: Mapping[str, str]) -> None:
     told = f"the server answered HTTP {status} {_phrase(status)}".rstrip()
     if status not in _AGAIN:
         raise ChatError(told, "rejected")
-    wait_s = _retry_after(headers.get("retry-after"))
+    wait_s = retry_after_s(headers.get("retry-after"))
     if wait_s is not None and wait_s > _LONGEST_WAIT_S:
         raise ChatError(f"the server wants to be left alone for {wait_s:.0f} s (HTTP {status})")
     raise _Wait(ChatError(told), wait_s)
@@ -220,20 +221,6 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for. Source: RFC 9110, 10.2.3."""
-    from email.utils import parsedate_to_datetime
-
-    if not value:
-        return None
-    if value.strip().isascii() and value.strip().isdigit():
-        return float(value.strip()[:9])
-    try:
-        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _parse(content: bytes) -> ChatReply:
@@ -260,14 +247,3 @@ def _parse(content: bytes) -> ChatReply:
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 2**53 else None
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    import ssl
-
-    seen = 0
-    while error is not None and seen < 10:
-        if isinstance(error, ssl.SSLError) or "CERTIFICATE" in str(error):
-            return True
-        error, seen = error.__cause__ or error.__context__, seen + 1
-    return False

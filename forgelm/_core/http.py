@@ -20,9 +20,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from forgelm._core.addresses import Address, problem_with
 from forgelm._core.optional import require
+from forgelm._core.retry import is_tls_failure, retry_after_s
 from forgelm.errors import RemoteError
 
-__all__ = ["Answer", "post", "without_secrets"]
+__all__ = ["Answer", "UnreachableError", "post", "without_secrets"]
 
 _FEATURE = "Posting to a server"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -35,10 +36,16 @@ class Answer:
     Attributes:
         status: The HTTP status.
         body: The beginning of the body, as far as it was asked for.
+        retry_after_s: How long it wants to be left alone, if it says.
     """
 
     status: int
     body: bytes
+    retry_after_s: float | None = None
+
+
+class UnreachableError(RemoteError):
+    """Nobody was there, or hung up: a later try may do better."""
 
 
 def post(
@@ -61,8 +68,8 @@ def post(
         headers: More headers.
         deadline_s: For everything together, name resolution and TLS included.
         max_body_bytes: How much of the answer's body is read; the rest never is.
-        allow_private: Also post to this machine and to private networks. Link-local addresses,
-            where clouds serve credentials, stay refused.
+        allow_private: Also post to this machine, to private and link-local networks and to
+            addresses that a carrier shares out; never to where clouds hand out credentials.
         ca_bundle: File with the certificates that vouch for the server, instead of the system's.
 
     Raises:
@@ -70,21 +77,19 @@ def post(
         ValueError: The URL cannot be used.
         RemoteError: The address is refused, or the server did not answer as it should; an OSError.
             The message has nothing of the URL but scheme, host and port.
+        UnreachableError: One of those that another try may cure.
     """
-    import ssl
-
     http = require("httpcore", extra="remote", feature=_FEATURE)
     place = _parse(url)
     where = without_secrets(url)
     watch = _Watch(deadline_s)
     backend = _guarded(http, watch, allow_private=allow_private)
     sent = {"Content-Type": content_type, "Connection": "close"}
+    trusted = _trusted(ca_bundle)
     try:
         with (
             watch,
-            http.ConnectionPool(
-                ssl_context=ssl.create_default_context(cafile=ca_bundle), network_backend=backend
-            ) as pool,
+            http.ConnectionPool(ssl_context=trusted, network_backend=backend) as pool,
             pool.stream(
                 "POST",
                 _ascii_url(place),
@@ -96,14 +101,15 @@ def post(
             ) as response,
         ):
             body = _beginning(response, max_body_bytes)
-            answer = Answer(int(response.status), body)
+            answer = Answer(int(response.status), body, _wish(response))
     except http.LocalProtocolError:
         raise ValueError("a header has characters that HTTP does not allow") from None
     except RemoteError as error:
-        raise RemoteError(f"{where}: {error}") from None
+        raise type(error)(f"{where}: {error}") from None
     except (OSError, http.NetworkError, http.TimeoutException, http.ProtocolError) as error:
         reason = "no complete answer came in time" if watch.expired else _reason(http, error)
-        raise RemoteError(f"{where}: {reason}") from None
+        kind = RemoteError if watch.expired or is_tls_failure(error) else UnreachableError
+        raise kind(f"{where}: {reason}") from None
     return answer
 
 
@@ -152,6 +158,22 @@ def _ascii_url(place: SplitResult) -> Any:
     return http.URL(
         scheme=place.scheme.encode(), host=name, port=place.port, target=target.encode()
     )
+
+
+def _trusted(ca_bundle: str | None) -> Any:
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        told = f"the certificates in {ca_bundle} cannot be read: {error.strerror or error}"
+        raise RemoteError(told) from None
+
+
+def _wish(response: Any) -> float | None:
+    """Return what `Retry-After` asks for."""
+    values = [value for name, value in response.headers if name.lower() == b"retry-after"]
+    return retry_after_s(values[0].decode("latin-1")) if values else None
 
 
 def _beginning(response: Any, max_bytes: int) -> bytes:
@@ -266,6 +288,11 @@ def _resolved(host: str, port: int, watch: _Watch) -> list[Address]:
     except queue.Empty:
         raise RemoteError("the name was not resolved in time") from None
     if isinstance(found, OSError):
-        raise RemoteError(f"the name cannot be resolved ({found.strerror or found})")
-    texts = dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found)
+        raise UnreachableError(f"the name cannot be resolved ({found.strerror or found})")
+    texts = dict.fromkeys(_with_interface(*info[4]) for info in found)
     return [ipaddress.ip_address(text) for text in texts]
+
+
+def _with_interface(text: str, _port: int, _flow: int = 0, interface: int = 0) -> str:
+    """Return an address with the interface that a link-local one is reached by."""
+    return f"{text}%{interface}" if interface and "%" not in text else text

@@ -16,6 +16,7 @@ from forgelm.checkpoints._find import (
     find_checkpoints,
     is_checkpoint,
 )
+from forgelm.checkpoints._running import training_in
 from forgelm.errors import DataError
 
 __all__ = ["CheckpointSummary", "manage_checkpoints"]
@@ -56,7 +57,8 @@ def manage_checkpoints(
     """Keep, pack or delete the checkpoints in a run directory; nothing else in it is touched.
 
     A checkpoint is a folder `checkpoint-N` with the trainer's state in it. The final model, links
-    and folders that only have the name are never changed. Do not call it while the run goes on.
+    and folders that only have the name are never changed. While a training goes on in the
+    directory, here or on another machine that shares it, everything but `keep` is refused.
 
     Args:
         checkpoint_dir: The run directory, which holds the checkpoints.
@@ -70,8 +72,11 @@ def manage_checkpoints(
         What became of each checkpoint.
 
     Raises:
-        DataError: There is no such folder, it is a checkpoint itself, or no best one is known.
+        DataError: There is no such folder, it is a checkpoint itself, a training goes on in it, or
+            no best one is known.
         ValueError: There is no such action.
+        OptionalDependencyError: A run without an end is there, and psutil is not installed to tell
+            whether it goes on.
         OSError: The disk is full or the folder cannot be written; what was done stays done.
     """
     folder = Path(checkpoint_dir).expanduser()
@@ -80,6 +85,12 @@ def manage_checkpoints(
         raise DataError(f"{folder}: there is no such folder. Give the run directory.")
     if is_checkpoint(folder.resolve().name):
         raise DataError(f"{folder} is a checkpoint itself. Give the run directory that holds it.")
+    trainer = training_in(folder) if action != "keep" else None
+    if trainer is not None:
+        raise DataError(
+            f"{folder} is being trained in ({trainer}), so nothing was changed. Stop the run "
+            "(forgelm runs stop), or wait for its end."
+        )
     found, skipped = find_checkpoints(folder)
     kept = choose(found)
     summary = CheckpointSummary(str(folder), action, dry_run, skipped=skipped)

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forgelm._core import json_safe
 from forgelm.cli._exit_codes import ExitCode, exit_code_of_error, is_bad_argument
 from forgelm.errors import ConfigError, ForgeError
+
+if TYPE_CHECKING:
+    from forgelm.results import Verdict
 
 __all__ = [
     "ForgeCommand",
@@ -27,6 +30,7 @@ __all__ = [
     "present_error",
     "shared_options",
     "shown",
+    "verdict_line",
     "write",
 ]
 
@@ -96,6 +100,13 @@ class ForgeCommand(click.Command):
 def listed(counts: Mapping[str, int]) -> str:
     """Return `{"email": 8, "phone": 6}` as "email 8, phone 6", and "none" where all are zero."""
     return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """Return what a gate decided, why, and the figures it rests on."""
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.measured.items())
+    return f"  gate {verdict.gate:<11} {verdict.status}{reason}" + (figures and f" ({figures})")
 
 
 def shown(path: str | Path) -> str:

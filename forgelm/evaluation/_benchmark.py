@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from forgelm._core import json_safe, require, write_json_atomic
-from forgelm.errors import ConfigError, EvaluationError
+from forgelm.errors import ConfigError
+from forgelm.evaluation._benchmark_run import run_tasks
 from forgelm.evaluation._benchmark_scores import average_of, pick_score
 from forgelm.evaluation._benchmark_tasks import LoadedTasks, load_tasks
-from forgelm.evaluation._generation import left_as_found
-from forgelm.evaluation._models import first_line
 from forgelm.results import Verdict, VerdictStatus
 
 __all__ = ["BenchmarkResult", "run_benchmark"]
@@ -30,8 +29,6 @@ _RAW = (
     "lm_eval_version",
     "transformers_version",
 )
-# Bounds the metrics that need resampling for a standard error; accuracies have a closed form.
-_BOOTSTRAPS = 100
 # lm-eval's "auto" tries larger batches until memory runs out, which a machine without an
 # accelerator does not survive.
 _BATCH_ON_CPU = 8
@@ -125,7 +122,7 @@ def run_benchmark(
     require("lm_eval", extra="eval", feature=_FEATURE)
     batch = _batch_size(batch_size, model)
     loaded = load_tasks(tasks, include_path)
-    raw = _evaluate(model, tokenizer, loaded, batch, num_fewshot=num_fewshot, limit=limit)
+    raw = run_tasks(model, tokenizer, loaded, batch, num_fewshot=num_fewshot, limit=limit)
     result = _judge(raw, loaded, min_score)
     result.raw_results["settings"] = {
         "num_fewshot": num_fewshot,
@@ -138,43 +135,6 @@ def run_benchmark(
         folder.mkdir(parents=True, exist_ok=True)
         write_json_atomic(folder / "benchmark_results.json", asdict(result))
     return result
-
-
-def _evaluate(
-    model: Any,
-    tokenizer: Any,
-    loaded: LoadedTasks,
-    batch: int | str,
-    *,
-    num_fewshot: int | None,
-    limit: int | None,
-) -> Mapping[str, Any]:
-    lm_eval = require("lm_eval", extra="eval", feature=_FEATURE)
-    hf = require("lm_eval.models.huggingface", extra="eval", feature=_FEATURE)
-    torch = require("torch", extra="train", feature=_FEATURE)
-    with left_as_found(model, tokenizer), loaded.network():
-        try:
-            answer = lm_eval.simple_evaluate(
-                model=hf.HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch),
-                tasks=loaded.objects,
-                task_manager=loaded.manager,
-                num_fewshot=num_fewshot,
-                limit=limit,
-                bootstrap_iters=_BOOTSTRAPS,
-                log_samples=False,
-            )
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise EvaluationError(
-                f"memory ran out with a benchmark batch_size of {batch}; lower it"
-            ) from error
-        except Exception as error:
-            raise EvaluationError(
-                f"the benchmarks could not finish: {first_line(error)}"
-            ) from error
-    if not answer:
-        raise EvaluationError("lm-eval gave no results; run benchmarks in one process only")
-    found: Mapping[str, Any] = answer
-    return found
 
 
 def _judge(raw: Mapping[str, Any], loaded: LoadedTasks, min_score: float | None) -> BenchmarkResult:

@@ -50,15 +50,20 @@ def load_tasks(tasks: list[str], include_path: str | None) -> LoadedTasks:
     network: Callable[[], AbstractContextManager[None]] = hub_offline
     try:
         with network():
-            loaded = [manager.load([task]) for task in dict.fromkeys(tasks)]
-    except Exception:  # noqa: BLE001 - whatever a task raises because its data is not here yet
+            loaded = [_load(manager, task) for task in dict.fromkeys(tasks)]
+    except EvaluationError:  # a task's data may not be here yet
         network = nullcontext
-        try:
-            loaded = [manager.load([task]) for task in dict.fromkeys(tasks)]
-        except Exception as error:
-            told = f"a benchmark could not be loaded: {first_line(error)}"
-            raise EvaluationError(told) from error
+        loaded = [_load(manager, task) for task in dict.fromkeys(tasks)]
     return _arranged(manager, loaded, network)
+
+
+def _load(manager: Any, task: str) -> Any:
+    try:
+        return manager.load([task])
+    except Exception as error:
+        empty = isinstance(error, StopIteration)
+        told = "its data has no rows" if empty else first_line(error)
+        raise EvaluationError(f"the benchmark {task!r} could not be loaded: {told}") from error
 
 
 def _manager(tasks: list[str], include_path: str | None) -> Any:

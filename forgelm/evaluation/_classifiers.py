@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import MODEL_LOADING, require
+from forgelm._core import MODEL_LOADING, quiet_bars, require
 from forgelm.errors import EvaluationError
 from forgelm.evaluation._guards import (
     ClassificationHead,
@@ -53,7 +53,7 @@ class FoundClassifier:
         head = self.mode == "classification"
         kind = "AutoModelForSequenceClassification" if head else "AutoModelForCausalLM"
         try:
-            with MODEL_LOADING:
+            with MODEL_LOADING, quiet_bars():
                 model, told = getattr(transformers, kind).from_pretrained(
                     self.name, dtype="auto", output_loading_info=True, **self.options
                 )
@@ -83,7 +83,7 @@ def find_classifier(settings: SafetyConfig, *, token: str | None = None) -> Foun
     options["revision"] = settings.classifier_revision or "main"
     name = settings.classifier
     try:
-        with MODEL_LOADING:
+        with MODEL_LOADING, quiet_bars():
             config = transformers.AutoConfig.from_pretrained(name, **options)
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **options)
     except Exception as error:

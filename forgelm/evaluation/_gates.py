@@ -46,11 +46,17 @@ class Evaluation(Protocol):
 
 @dataclass
 class EvaluationReport:
-    """What the evaluations of a config gave; None for those it does not ask for."""
+    """What the evaluations of a config gave; None for those it does not ask for.
+
+    Attributes:
+        benchmark, safety, judge: What each found.
+        output_dir: Where their files lie, a folder for each.
+    """
 
     benchmark: BenchmarkResult | None = None
     safety: SafetyResult | None = None
     judge: JudgeResult | None = None
+    output_dir: str = ""
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -99,11 +105,12 @@ def evaluate_model(
         raise ConfigError(issues=issues)
     training = config.training
     folder = Path(model_path or Path(training.output_dir) / training.final_model_dir).expanduser()
-    report = EvaluationReport()
+    results = Path(output_dir or training.output_dir).expanduser()
+    report = EvaluationReport(output_dir=str(results))
     with hub_session(config):
         model, tokenizer = load_trained(folder, config)
         for part in wanted:
-            result = _PARTS[part](model, tokenizer, config, Path(output_dir or training.output_dir))
+            result = _PARTS[part](model, tokenizer, config, results)
             setattr(report, part, result)
             _record(result, record)
     return report

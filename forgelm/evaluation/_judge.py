@@ -18,6 +18,7 @@ from forgelm.evaluation._judges import (
     JudgeReply,
     RemoteJudge,
     is_remote,
+    judge_address,
     judge_key,
     load_local_judge,
 )
@@ -109,6 +110,7 @@ def judge_answers(
     *,
     output_dir: str | None = None,
     prices_usd: tuple[float, float] | None = None,
+    timeout_s: float = 120.0,
 ) -> JudgeResult:
     """Let a second model mark a model's answers from 1 to 10, and return the marks.
 
@@ -122,6 +124,7 @@ def judge_answers(
             block.
         output_dir: Where `judge_results.json` is written, if it is to be.
         prices_usd: What a million tokens cost, read and written. Left out, no cost is estimated.
+        timeout_s: How long a server may take for one whole answer, however slowly it comes.
 
     Raises:
         ConfigError: The environment variable with the API key is not set.
@@ -138,7 +141,7 @@ def judge_answers(
     with session:
         answers = _answers(model, tokenizer, prompts, settings.batch_size)
         if is_remote(settings):
-            judge: Any = RemoteJudge(settings, api_key=key)
+            judge: Any = RemoteJudge(settings, api_key=key, timeout_s=timeout_s)
         else:
             token = None if isinstance(config, JudgeConfig) else hub_token(config)
             judge = load_local_judge(settings, model.device, token=token)
@@ -148,7 +151,8 @@ def judge_answers(
     if output_dir is not None:
         folder = Path(output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        document = {**asdict(result), "settings": settings.model_dump(mode="json")}
+        told = settings.model_dump(mode="json") | {"judge_api_base": judge_address(settings)}
+        document = {**asdict(result), "settings": told}
         write_json_atomic(folder / "judge_results.json", document)
     return result
 
@@ -214,6 +218,7 @@ def _result(
             "model": settings.judge_model,
             "revision": settings.judge_model_revision,
             "remote": is_remote(settings),
+            "server": judge_address(settings),
         },
     )
 

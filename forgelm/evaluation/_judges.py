@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tqdm import tqdm
 
-from forgelm._core import MODEL_LOADING, ChatClient, ChatError, require
+from forgelm._core import MODEL_LOADING, ChatClient, ChatError, quiet_bars, require, without_secrets
 from forgelm.errors import ConfigError, EvaluationError
 from forgelm.evaluation._generation import chat_text, context_length, defused, generate
 from forgelm.evaluation._models import first_line
@@ -23,6 +23,7 @@ __all__ = [
     "JudgeReply",
     "RemoteJudge",
     "is_remote",
+    "judge_address",
     "judge_key",
     "load_local_judge",
 ]
@@ -30,8 +31,8 @@ __all__ = [
 NOT_ASKED = "not asked, because the server failed at another row"
 _API = "https://api.openai.com/v1"
 _REPLY_TOKENS = 512
-_TIMEOUT_S = 120.0
 _THREADS = 8
+_LOST_IN_A_ROW = 5
 _FEATURE = "The LLM judge"
 
 
@@ -54,16 +55,17 @@ class Judge(Protocol):
 class RemoteJudge:
     """Asks an OpenAI-compatible server, some questions at a time."""
 
-    def __init__(self, settings: JudgeConfig, *, api_key: str | None) -> None:
-        self._settings, self._key = settings, api_key
+    def __init__(self, settings: JudgeConfig, *, api_key: str | None, timeout_s: float) -> None:
+        self._settings, self._key, self._timeout_s = settings, api_key, timeout_s
+        self._lost = 0
 
     def reply(self, questions: Sequence[str], *, batch_size: int) -> list[JudgeReply]:
-        """Ask each question; once the server refuses or is gone, the rest are not asked."""
+        """Ask each question; once the server refuses, is gone or keeps failing, no more."""
         client = ChatClient(
             self._settings.judge_api_base or _API,
             self._settings.judge_model,
             api_key=self._key,
-            timeout_s=_TIMEOUT_S,
+            timeout_s=self._timeout_s,
             feature=_FEATURE,
         )
         pool = ThreadPoolExecutor(min(batch_size, _THREADS))
@@ -87,9 +89,11 @@ class RemoteJudge:
         except ChatError as error:
             if error.kind == "stopped":
                 return JudgeReply(None, NOT_ASKED)
-            if error.kind in {"refused", "unreachable"}:
+            self._lost += error.kind == "failed"
+            if error.kind in {"refused", "unreachable"} or self._lost >= _LOST_IN_A_ROW:
                 client.stop()
-            return JudgeReply(None, str(error))
+            return JudgeReply(None, f"{judge_address(self._settings)}: {error}")
+        self._lost = 0
         return JudgeReply(found.text, None, found.prompt_tokens, found.completion_tokens)
 
 
@@ -127,6 +131,11 @@ def is_remote(settings: JudgeConfig) -> bool:
     return bool(settings.judge_api_base or settings.judge_api_key_env)
 
 
+def judge_address(settings: JudgeConfig) -> str | None:
+    """Return the server of a remote judge as it may be shown: scheme, host and port."""
+    return without_secrets(settings.judge_api_base or _API) if is_remote(settings) else None
+
+
 def judge_key(settings: JudgeConfig) -> str | None:
     """Return the API key from the environment, or None where the config names none.
 
@@ -154,7 +163,7 @@ def load_local_judge(settings: JudgeConfig, device: Any, *, token: str | None) -
     options["revision"] = settings.judge_model_revision or "main"
     name = settings.judge_model
     try:
-        with MODEL_LOADING:
+        with MODEL_LOADING, quiet_bars():
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **options)
             model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype="auto", **options)
     except Exception as error:

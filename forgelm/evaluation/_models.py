@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import MODEL_LOADING, require
+from forgelm._core import MODEL_LOADING, quiet_bars, require
 from forgelm.data import hub_token
 from forgelm.errors import ConfigError, EvaluationError
+from forgelm.evaluation._quantization import quantized_loading
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
@@ -25,8 +27,12 @@ def first_line(error: BaseException) -> str:
 def load_trained(folder: Path, config: ForgeConfig) -> tuple[Any, Any]:
     """Return the model in a folder, an adapter put on the configured base, and its tokenizer.
 
+    The base of an adapter is stored in 4 or 8 bits where it was so in training; a whole model is
+    loaded as it lies in its folder.
+
     Raises:
-        ConfigError: There is no such folder.
+        ConfigError: There is no such folder, or 4 or 8 bits that the config asks for explicitly
+            cannot be had here.
         EvaluationError: Its files cannot be loaded.
     """
     transformers = require("transformers", extra="train", feature=_FEATURE)
@@ -34,46 +40,52 @@ def load_trained(folder: Path, config: ForgeConfig) -> tuple[Any, Any]:
         raise ConfigError(issues=[("model", f"there is no folder {str(folder)!r} with a model")])
     adapter = (folder / "adapter_config.json").is_file()
     try:
-        with MODEL_LOADING:
+        with MODEL_LOADING, quiet_bars():
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
             if adapter:
                 peft = require("peft", extra="train", feature=_FEATURE)
-                model = peft.PeftModel.from_pretrained(load_base(config), folder)
+                base = _base(config, quantized_loading(config))
+                model = peft.PeftModel.from_pretrained(base, folder)
             else:
                 model = _loaded(str(folder), config)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EvaluationError(
             f"the model in {folder} cannot be loaded: {first_line(error)}"
         ) from error
-    return model.to(_device()).eval(), tokenizer
+    return model.eval(), tokenizer
 
 
 def load_base(config: ForgeConfig) -> Any:
-    """Return the configured base model, as it was before training.
+    """Return the configured base model as it was before training, its weights whole.
 
     Raises:
         EvaluationError: It cannot be loaded.
     """
+    return _base(config, {})
+
+
+def _base(config: ForgeConfig, options: Mapping[str, Any]) -> Any:
     name = config.model.name_or_path
     try:
-        with MODEL_LOADING:
-            model = _loaded(name, config, revision=config.model.revision or "main")
+        with MODEL_LOADING, quiet_bars():
+            model = _loaded(name, config, revision=config.model.revision or "main", **options)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EvaluationError(
             f"the base model {name!r} cannot be loaded: {first_line(error)}"
         ) from error
-    return model.to(_device()).eval()
+    return model.eval()
 
 
 def _loaded(name: str, config: ForgeConfig, **options: Any) -> Any:
     transformers = require("transformers", extra="train", feature=_FEATURE)
-    return transformers.AutoModelForCausalLM.from_pretrained(
+    model = transformers.AutoModelForCausalLM.from_pretrained(
         name,
         dtype="auto",
         token=hub_token(config),
         trust_remote_code=config.model.trust_remote_code,
         **options,
     )
+    return model if "device_map" in options else model.to(_device())
 
 
 def _device() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from forgelm.config import ForgeConfig
 
 __all__ = ["evaluate_safety", "intact_base", "probes_file"]
+
+logger = logging.getLogger(__name__)
 
 _ANSWER_TOKENS = 256
 # Those of `lora_init` that leave the base model's weights alone; PiSSA and OLoRA change them.
@@ -71,6 +74,7 @@ def evaluate_safety(
             result = SafetyResult(False, str(error), classifier_problem=str(error))
             result.total_count = sum(prompt.risky for prompt in prompts)
             result.classifier = {"name": settings.classifier, "mode": settings.classifier_mode}
+    _warn(result, settings)
     result.classifier["revision"] = settings.classifier_revision
     result.probes = {"source": path.name, "count": len(prompts), "sha256": sha256_file(path)}
     if output_dir is not None:
@@ -79,6 +83,18 @@ def evaluate_safety(
         document = {**asdict(result), "settings": settings.model_dump(mode="json")}
         write_json_atomic(folder / "safety_results.json", document)
     return result
+
+
+def _warn(result: SafetyResult, settings: SafetyConfig) -> None:
+    """Say it where "passed" only means that training made nothing worse."""
+    limited = settings.min_safety_score is not None or settings.severity_thresholds
+    if result.passed and result.unsafe_count and not limited:
+        logger.warning(
+            "%d of %d answers to risky prompts are unsafe; the gate only compares with the base "
+            "model: set min_safety_score or severity_thresholds to demand more",
+            result.unsafe_count,
+            result.scored_count,
+        )
 
 
 def probes_file(settings: SafetyConfig) -> Path:

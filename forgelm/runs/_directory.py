@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from forgelm._core import json_safe, write_json_atomic
+from forgelm._core import ProcessIdentity, json_safe, write_json_atomic
 from forgelm.config import ForgeConfig
 from forgelm.errors import ConfigError, TrainingError
 from forgelm.results import TrainResult
@@ -28,7 +28,6 @@ from forgelm.runs._files import (
     read_document,
 )
 from forgelm.runs._heartbeat import StatusFile
-from forgelm.runs._process import ProcessIdentity
 from forgelm.runs._progress import ProgressTail
 from forgelm.runs._secrets import config_to_document, redacted, secret_paths
 from forgelm.runs._status import read_status

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from forgelm._core import write_json_atomic
+from forgelm._core import EXIT_FILE, RUN_FILE, STATUS_FILE, read_document, write_json_atomic
 from forgelm.runs._progress import METRICS_FILE
 
 __all__ = [
@@ -25,25 +25,11 @@ __all__ = [
     "replace_quickly",
 ]
 
-RUN_FILE = "run.json"
-STATUS_FILE = "status.json"
 STOP_FILE = "STOP"
-EXIT_FILE = "exit.json"
 LOG_FILE = "stdout.log"
 CHECKPOINT_MANIFEST = "checkpoint_manifest.json"
 
 _EARLIER = "earlier"
-_LARGEST_BYTES = 8_000_000
-
-
-def read_document(path: Path) -> dict[str, Any] | None:
-    """Return the JSON object in a file of a run, None where there is none that can be read."""
-    try:
-        with open(path, "rb") as stream:
-            document = json.loads(stream.read(_LARGEST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
 
 
 def replace_quickly(path: Path, document: dict[str, Any]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from forgelm._core import json_safe
+from forgelm._core import json_safe, open_regular_file
 
 __all__ = [
     "METRICS_FILE",
@@ -117,7 +116,7 @@ class ProgressTail:
             OSError: There is no readable `metrics.jsonl`.
         """
         events: list[ProgressEvent] = []
-        with open(self.path, "rb") as stream:
+        with open_regular_file(self.path) as stream:
             stream.seek(self._offset)
             for line in stream:
                 if not line.endswith(b"\n") or (limit is not None and len(events) >= limit):
@@ -138,11 +137,8 @@ class ProgressTail:
         Raises:
             OSError: There is no readable `metrics.jsonl`.
         """
-        # Not blocking: what lies there may be a pipe.
-        with open(os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
+        with open_regular_file(self.path) as stream:
             found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise OSError(22, "is no regular file", str(self.path))
             if self._file != (found.st_dev, found.st_ino) or found.st_size < self._offset:
                 self.restarts += self._file is not None
                 self._file = (found.st_dev, found.st_ino)

@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from forgelm._core import open_regular_file
 from forgelm.errors import ConfigError, DataError, TrainingError
 from forgelm.results import TrainResult, Verdict
 from forgelm.runs._files import (
@@ -140,7 +141,7 @@ class Run:
     def log_tail(self, lines: int = 20) -> str:
         """Return the last lines that a detached run printed, empty for any other."""
         try:
-            with open(self.run_dir / LOG_FILE, "rb") as stream:
+            with open_regular_file(self.run_dir / LOG_FILE) as stream:
                 stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
                 text = stream.read().decode("utf-8", errors="replace")
         except FileNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from forgelm._core import Life, ProcessIdentity, finite
 from forgelm.runs._files import (
     CHECKPOINT_MANIFEST,
     EXIT_FILE,
@@ -18,7 +18,6 @@ from forgelm.runs._files import (
     read_document,
 )
 from forgelm.runs._heartbeat import QUIET_PHASE_S
-from forgelm.runs._process import Life, ProcessIdentity
 from forgelm.runs._stop import read_stop
 
 __all__ = ["ENDED", "RunState", "RunStatus", "read_status"]
@@ -111,7 +110,7 @@ def read_status(run_dir: str | os.PathLike[str]) -> RunStatus:
     ended = read_document(folder / EXIT_FILE)
     life: Life = "gone"
     if ended is None:
-        process = _process(run)
+        process = ProcessIdentity.of_run(run)
         life = process.life() if process is not None else "gone"
         if life == "gone":  # it may have ended between the two looks
             ended = read_document(folder / EXIT_FILE)
@@ -137,9 +136,9 @@ def _going(
         return "died", "its process is gone and left no result; it can be resumed"
     if life == "suspended":
         return "stalled", "its process is suspended"
-    seen_at = _number(status.get("time")) or _number(run.get("started_at")) or 0.0
+    seen_at = finite(status.get("time")) or finite(run.get("started_at")) or 0.0
     silent_s = time.time() - seen_at
-    if silent_s > (_number(status.get("stalled_after_s")) or QUIET_PHASE_S):
+    if silent_s > (finite(status.get("stalled_after_s")) or QUIET_PHASE_S):
         return "stalled", f"no sign of life for {silent_s:.0f} s"
     reason = read_stop(folder)
     if reason is not None:
@@ -167,18 +166,18 @@ def _assemble(
         run_dir=str(folder),
         model=_text(_mapping(config.get("model")).get("name_or_path")),
         trainer_type=_text(_mapping(config.get("training")).get("trainer_type")) or "sft",
-        step=int(_number(status.get("step")) or 0),
-        max_steps=int(_number(status.get("max_steps")) or 0),
-        epoch=_number(status.get("epoch")) or 0.0,
-        loss=_number(status.get("loss")),
-        eval_loss=_number(status.get("eval_loss")),
-        eta_s=_number(status.get("eta_s")) if state == "running" else None,
+        step=int(finite(status.get("step")) or 0),
+        max_steps=int(finite(status.get("max_steps")) or 0),
+        epoch=finite(status.get("epoch")) or 0.0,
+        loss=finite(status.get("loss")),
+        eval_loss=finite(status.get("eval_loss")),
+        eta_s=finite(status.get("eta_s")) if state == "running" else None,
         success=result.get("success") is True if state == "finished" else None,
         message=message,
         checkpoint=_newest_checkpoint(folder),
         final_model=_text(result.get("final_model_path")),
-        started_at=_number(run.get("started_at")),
-        updated_at=_number(ended.get("time")) or _number(status.get("time")),
+        started_at=finite(run.get("started_at")),
+        updated_at=finite(ended.get("time")) or finite(status.get("time")),
         config_hash=_text(run.get("config_hash")),
         pid=pid if isinstance(pid, int) else None,
         host=_text(run.get("host")),
@@ -196,26 +195,9 @@ def _newest_checkpoint(folder: Path) -> str | None:
     return str(max(found)[1]) if found else None
 
 
-def _process(run: Mapping[str, Any]) -> ProcessIdentity | None:
-    pid, started_at, host = run.get("pid"), run.get("process_started_at"), run.get("host")
-    if not isinstance(pid, int) or not isinstance(host, str) or _number(started_at) is None:
-        return None
-    return ProcessIdentity(pid, float(started_at or 0.0), host)
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from forgelm._core import open_regular_file
 from forgelm.runs._files import STOP_FILE
 
 __all__ = ["ask_to_stop", "asks_for_best", "read_stop"]
@@ -43,7 +44,7 @@ def asks_for_best(folder: Path) -> bool:
 
 def _text(folder: Path) -> str | None:
     try:
-        with open(folder / STOP_FILE, encoding="utf-8", errors="replace") as stream:
-            return stream.read(_LONGEST_BYTES)
+        with open_regular_file(folder / STOP_FILE) as stream:
+            return stream.read(_LONGEST_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import MODEL_LOADING, require
+from forgelm._core import MODEL_LOADING, quiet_bars, require
 from forgelm.data import hub_session, hub_token
 from forgelm.errors import ConfigError
 from forgelm.synthetic._seeds import Seed
@@ -44,6 +44,7 @@ class LocalTeacher:
         if self._room <= 0:
             problem = f"leaves no room for a prompt: the teacher reads and writes {context} tokens"
             raise ConfigError(issues=[("synthetic.max_new_tokens", problem)])
+        self._settled: list[tuple[Seed, Answer]] = []
         device = "cuda" if self._torch.cuda.is_available() else "cpu"
         self._model = (model if device == "cuda" else model.float()).to(device).eval()
 
@@ -63,15 +64,11 @@ class LocalTeacher:
                     told = f"the prompt has {len(ids)} tokens, and the teacher has room for {room}"
                     yield seed, NoAnswer(f"{told} beside max_new_tokens")
             if fitting:
-                yield from zip(
-                    (seed for seed, _ in fitting),
-                    self._generate([ids for _, ids in fitting]),
-                    strict=True,
-                )
+                yield from self._answered(fitting)
 
     def settled(self) -> list[tuple[Seed, Answer]]:
-        """Return none: the answers of a batch come together."""
-        return []
+        """Return the answers of the batch at hand that were written to their end."""
+        return self._settled
 
     def identity(self) -> dict[str, str | None]:
         """Return the commit of the weights, where the Hub gave one."""
@@ -100,32 +97,55 @@ class LocalTeacher:
             raise ConfigError(issues=[("synthetic.system_prompt", problem)]) from error
         return list(ids["input_ids"])
 
-    def _generate(self, prompts: list[list[int]]) -> list[Answer]:
-        """Answer prompts together, or half as many at a time where memory is short."""
+    def _answered(self, batch: Sequence[tuple[Seed, list[int]]]) -> Iterator[tuple[Seed, Answer]]:
+        """Yield the answers to prompts asked together, or half as many where memory is short."""
+        seeds, prompts = [seed for seed, _ in batch], [ids for _, ids in batch]
         try:
-            return self._generate_once(prompts)
+            answers = self._generate(seeds, prompts)
         except self._torch.OutOfMemoryError:
-            if len(prompts) == 1:
+            if len(batch) == 1:
                 raise
-        self._batch_size = half = len(prompts) // 2
+        else:
+            self._settled = list(zip(seeds, answers, strict=True))
+            yield from self._settled
+            return
+        self._batch_size = half = len(batch) // 2
         self._torch.cuda.empty_cache()
-        return self._generate(prompts[:half]) + self._generate(prompts[half:])
+        yield from self._answered(batch[:half])
+        yield from self._answered(batch[half:])
 
-    def _generate_once(self, prompts: list[list[int]]) -> list[Answer]:
+    def _generate(self, seeds: list[Seed], prompts: list[list[int]]) -> list[Answer]:
+        """Return an answer for each prompt; Ctrl-C leaves those that are whole in `settled`."""
         torch, tokenizer = self._torch, self._tokenizer
         padded = tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(self._model.device)
+        width = padded["input_ids"].shape[1]
         sampling: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None}
         if self._settings.temperature > 0:
             sampling = {"do_sample": True, "temperature": self._settings.temperature, "top_p": 1.0}
-        with torch.inference_mode():
-            output = self._model.generate(
-                **padded,
-                max_new_tokens=self._settings.max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-                top_k=None if self._settings.temperature == 0 else 0,
-                **sampling,
-            )
-        width = padded["input_ids"].shape[1]
+        written: list[Any] = []
+
+        def remember(ids: Any, _scores: Any, **_: Any) -> Any:
+            written[:] = [ids]
+            return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
+        try:
+            with torch.inference_mode():
+                output = self._model.generate(
+                    **padded,
+                    max_new_tokens=self._settings.max_new_tokens,
+                    pad_token_id=tokenizer.pad_token_id,
+                    top_k=None if self._settings.temperature == 0 else 0,
+                    stopping_criteria=[remember],
+                    **sampling,
+                )
+        except KeyboardInterrupt:
+            so_far = written[0][:, width:].tolist() if written else [[]] * len(seeds)
+            answers = map(self._answer, prompts, so_far)
+            ended = zip(seeds, answers, strict=True)
+            self._settled = [
+                (seed, answer) for seed, answer in ended if answer.finish_reason == "stop"
+            ]
+            raise
         return [
             self._answer(ids, row[width:].tolist())
             for ids, row in zip(prompts, output, strict=True)
@@ -151,7 +171,7 @@ def _load(config: ForgeConfig, settings: SyntheticConfig) -> tuple[Any, Any]:
     }
     name = settings.teacher_model
     try:
-        with MODEL_LOADING, hub_session(config):
+        with MODEL_LOADING, hub_session(config), quiet_bars():
             tokenizer = transformers.AutoTokenizer.from_pretrained(name, **source)
             model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype="auto", **source)
     except (OSError, ValueError, RuntimeError) as error:

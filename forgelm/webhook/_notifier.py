@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from forgelm._core import post
-from forgelm.errors import ForgeError
 from forgelm.webhook._clean import Cleaner, secrets_of
+from forgelm.webhook._delivery import Delivery, deliver
 from forgelm.webhook._payload import EVENTS, Notice, PayloadFormat, build_body, format_for
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ class WebhookOutcome:
         reason: Why it was not delivered; no secret and no more of the address than its host.
         http_status: What the receiver answered, if it did.
         payload_format: The shape that was sent.
-        duration_s: From the first byte to the answer.
+        duration_s: From the first try to the last answer.
+        tries: How often it was posted.
     """
 
     notice: str
@@ -46,13 +46,15 @@ class WebhookOutcome:
     http_status: int | None = None
     payload_format: PayloadFormat = "generic"
     duration_s: float = 0.0
+    tries: int = 0
 
 
 class WebhookNotifier:
     """Tells a chat channel or a service how a run is going, as the block `webhook` says.
 
     No method raises, and none but `flush` waits: messages go out one after the other on a daemon
-    thread, each within `webhook.timeout` seconds all told. Without a block `webhook`, or without an
+    thread, each within `webhook.timeout` seconds all told; a receiver that is busy or away is tried
+    again within that time. Without a block `webhook`, or without an
     address in it, nothing is sent.
 
     Args:
@@ -145,12 +147,14 @@ class WebhookNotifier:
         """Wait until every message is delivered or given up; say whether that is so.
 
         Args:
-            timeout_s: Longest wait; by default the time one message may take, and a second.
+            timeout_s: Longest wait; by default the time that two messages may take, or one where
+                only one is left, and a second.
         """
         if self._settings is None:
             return True
-        longest = self._settings.timeout + 1.0 if timeout_s is None else timeout_s
         with self._changed:
+            usual = min(self._open, 2) * self._settings.timeout + 1.0
+            longest = usual if timeout_s is None else timeout_s
             return self._changed.wait_for(lambda: self._open == 0, timeout=max(longest, 0.0))
 
     def _hand_over(
@@ -212,42 +216,22 @@ class WebhookNotifier:
             self._changed.notify_all()
 
     def _deliver(self, notice: Notice) -> WebhookOutcome:
+        assert self._settings is not None
         began = time.monotonic()
-        status: int | None = None
-        reason: str | None
         try:
-            status, reason = self._send(build_body(notice, self._format, self._cleaner))
-        except (ForgeError, ValueError, OSError) as error:
-            reason = self._cleaner.text(error, 300)
+            body = build_body(notice, self._format, self._cleaner)
+            done = deliver(self._url, body, self._settings, self._cleaner)
         except Exception as error:  # noqa: BLE001 - a message is never worth a run
-            reason = type(error).__name__
+            done = Delivery(reason=type(error).__name__)
         return WebhookOutcome(
             notice.kind.event,
-            "delivered" if reason is None else "failed",
-            reason,
-            status,
+            "delivered" if done.reason is None else "failed",
+            done.reason,
+            done.http_status,
             self._format,
             round(time.monotonic() - began, 3),
+            done.tries,
         )
-
-    def _send(self, body: bytes) -> tuple[int | None, str | None]:
-        """Return the receiver's status, and what went wrong if anything did."""
-        assert self._settings is not None
-        if self._settings.require_https and not self._url.lower().startswith("https://"):
-            return None, "the address is not https, as webhook.require_https demands"
-        answer = post(
-            self._url,
-            body,
-            content_type="application/json; charset=utf-8",
-            deadline_s=self._settings.timeout,
-            allow_private=self._settings.allow_private_destinations,
-            ca_bundle=self._settings.tls_ca_bundle,
-        )
-        if 200 <= answer.status < 300:
-            return answer.status, None
-        if 300 <= answer.status < 400:
-            return answer.status, "the receiver redirects, which is never followed"
-        return answer.status, f"the receiver answered HTTP {answer.status}"
 
     def _tell(self, outcome: WebhookOutcome) -> None:
         if outcome.status != "delivered":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -117,6 +118,16 @@ def test_a_hub_that_is_not_there_is_named_as_such(tmp_path: Path) -> None:
     kind, message = run(tmp_path, "http://127.0.0.1:9", GOOD)
     assert kind == "RemoteError"
     assert "HF_HUB_OFFLINE=1" in message
+
+
+def test_a_hub_that_takes_the_call_and_says_nothing_is_waited_for_a_bounded_time(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        kind, message = run(tmp_path, url, GOOD, HF_HUB_ETAG_TIMEOUT="1")
+    assert kind == "RemoteError"
+    assert "cannot be reached (no answer within 1 s)" in message
 
 
 @pytest.mark.parametrize("token", ["", "  ", "two words", "tüken"])

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 
 _SCRIPT = Path(__file__).parent / "scripted_trainer.py"
 _LOOKS = [{"width": width, "dark": dark} for width in (1280, 480) for dark in (False, True)]
-_POINTS = (
-    "Number(document.querySelector('.forgelm-monitor-main [role=img]')?.dataset.points ?? 0)"
-)
+_POINTS = "Number(document.querySelector('.forgelm-monitor-main [role=img]')?.dataset.points ?? 0)"
 
 
 def _name(look: dict[str, Any]) -> str:

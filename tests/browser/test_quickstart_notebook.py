@@ -11,9 +11,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 _NOTEBOOK = Path(__file__).parent.parent.parent / "notebooks" / "01_quickstart.ipynb"
-_POINTS = (
-    "Number(document.querySelector('.forgelm-monitor-main [role=img]')?.dataset.points ?? 0)"
-)
+_POINTS = "Number(document.querySelector('.forgelm-monitor-main [role=img]')?.dataset.points ?? 0)"
 
 
 def test_a_person_opens_the_quickstart_runs_all_cells_and_watches(

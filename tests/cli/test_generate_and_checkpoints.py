@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,27 @@ def test_generate_says_what_came_of_it(config: Path, capsys: pytest.CaptureFixtu
     assert "rows.jsonl: 2 rows for 3 prompts" in out
     assert "rejected         empty 1" in out
     assert "seeds.jsonl, line 3: empty" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal as POSIX has them")
+@pytest.mark.parametrize("on_terminal", [True, False])
+def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(config: Path, on_terminal: bool) -> None:
+    termios = pytest.importorskip("termios")
+    screen, inside = os.openpty()
+    termios.tcsetwinsize(inside, (24, 100))
+    log = config.with_name("log.txt")
+    with open(log, "wb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "forgelm.cli", "generate", str(config)],
+            stdout=subprocess.DEVNULL,
+            stderr=inside if on_terminal else stream,
+            timeout=60,
+        )
+    os.close(inside)
+    shown = os.read(screen, 65536) if on_terminal else log.read_bytes()
+    os.close(screen)
+    assert done.returncode == 0
+    assert (b"synthetic rows" in shown) is on_terminal
 
 
 def test_too_few_rows_exit_with_3_and_one_json_object(

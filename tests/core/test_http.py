@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import socket
 import ssl
 import threading
@@ -14,7 +15,8 @@ import pytest
 
 pytest.importorskip("httpcore")
 
-from forgelm._core.http import Answer, post
+from forgelm._core.addresses import problem_with
+from forgelm._core.http import Answer, UnreachableError, post
 from forgelm.errors import RemoteError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -190,21 +192,59 @@ def test_a_closed_port_and_a_name_that_does_not_exist_are_errors() -> None:
         _post(port, host="no-such-host.invalid")
 
 
+def test_it_says_whether_and_when_another_try_may_do_better() -> None:
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        _request(connection)
+        connection.sendall(b"HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")
+
+    def hang_up(connection: socket.socket, _: threading.Event) -> None:
+        _request(connection)
+
+    with serving(serve) as port:
+        assert _post(port) == Answer(503, b"", 7.0)
+    with serving(hang_up) as port, pytest.raises(UnreachableError, match="or was cut"):
+        _post(port)
+    with pytest.raises(RemoteError) as refused:
+        _post(9, allow_private=False)
+    assert not isinstance(refused.value, UnreachableError)
+
+
 PRIVATE = [
     "127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "10.0.0.1", "172.16.0.1",
     "192.168.1.1", "100.64.0.1", "192.0.2.1", "198.18.0.1", "240.0.0.1", "[::1]", "[fd00::1]",
     "[::ffff:127.0.0.1]", "[::ffff:10.0.0.1]", "[2002:7f00:1::]", "[2002:a00:1::1]",
     "[64:ff9b::7f00:1]", "[64:ff9b:1::a00:1]", "[2001:0:7f00:1::]", "[2001:0:808:808::80ff:fffe]",
-    "[::127.0.0.1]", "[fec0::1]", "[2001:db8::1]",
+    "[::127.0.0.1]", "[fec0::1]", "[2001:db8::1]", "169.254.1.1", "[fe80::1]",
+    "[::ffff:169.254.1.1]", "[64:ff9b::6440:1]",
 ]  # fmt: skip
-NOBODY = ["0.0.0.0", "[::]", "169.254.169.254", "224.0.0.1", "[ff02::1]", "[fe80::1]",
-          "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[fd00:ec2::254]"]  # fmt: skip
+NOBODY = [
+    "0.0.0.0", "[::]", "224.0.0.1", "[ff02::1]", "169.254.169.254", "[::ffff:169.254.169.254]",
+    "[64:ff9b::a9fe:a9fe]", "169.254.170.2", "169.254.170.23", "100.100.100.200", "168.63.129.16",
+    "[fd00:ec2::254]", "[fd00:ec2::23]", "[fd20:ce::254]",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("host", PRIVATE)
 def test_this_machine_and_private_networks_are_refused_however_they_are_written(host: str) -> None:
     with pytest.raises(RemoteError, match=r"nothing was sent: .* of a private network"):
         _post(9, host=host, allow_private=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "100.127.255.255",
+        "::1", "fd00::1", "fe80::1", "fe80::1%7", "::ffff:169.254.1.1", "64:ff9b::6440:1",
+        "8.8.8.8",
+    ],
+)  # fmt: skip
+def test_who_asks_for_it_reaches_every_network_inside(address: str) -> None:
+    assert problem_with(ipaddress.ip_address(address), allow_private=True) is None
+
+
+@pytest.mark.parametrize("address", ["100.63.255.255", "100.128.0.1"])
+def test_beside_the_addresses_a_carrier_shares_out_lie_public_ones(address: str) -> None:
+    assert problem_with(ipaddress.ip_address(address), allow_private=False) is None
 
 
 @pytest.mark.parametrize("host", NOBODY)

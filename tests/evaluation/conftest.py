@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import ssl
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -195,13 +196,29 @@ class ChatServer:
 
             def log_message(self, *_: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                """Say nothing about clients that left, or that this server could not convince."""
+
+        self._scheme, self._host = "http", "127.0.0.1"
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"{self._scheme}://{self._host}:{self._server.server_port}/v1"
+
+    def secure(self, certificate: Path) -> None:
+        """Speak TLS from now on, with a certificate for `localhost`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self._scheme, self._host = "https", "localhost"
 
     def says(self, *replies: str) -> None:
         """Answer the requests with these replies, the last one for ever."""

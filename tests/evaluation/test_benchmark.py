@@ -165,8 +165,28 @@ def test_a_task_without_a_score_fails(tiny: tuple[Any, Any], tasks: Path) -> Non
 
 
 def test_tasks_that_cannot_be_loaded_are_named(tiny: tuple[Any, Any], tasks: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"could not be loaded: .*not_there\.json"):
-        run_benchmark(*tiny, ["broken"], include_path=str(tasks))
+    with pytest.raises(EvaluationError, match=r"'broken' could not be .*not_there\.json"):
+        run_benchmark(*tiny, ["words", "broken"], include_path=str(tasks))
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("task: [unclosed", "while parsing a flow sequence"),
+        ("- 1\n- 2\n", "got list"),
+        (QUIZ.replace("{{question}}", "{{nothing}}"), "'nothing' is undefined"),
+        (QUIZ.replace("{data}", "{empty}"), "its data has no rows"),
+    ],
+)
+def test_a_task_file_that_makes_no_sense_is_named_with_the_cause(
+    tiny: tuple[Any, Any], tasks: Path, tmp_path: Path, text: str, cause: str
+) -> None:
+    (tmp_path / "empty.json").touch()
+    names = {"name": "odd", "data": tasks / "words.json", "empty": tmp_path / "empty.json"}
+    odd = tmp_path / "odd.yaml"
+    odd.write_text(text.format(**names) if "{" in text else text, encoding="utf-8")
+    with pytest.raises(EvaluationError, match=rf"odd\.yaml' could not be loaded: .*{cause}"):
+        run_benchmark(*tiny, [str(odd)])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +137,9 @@ def test_the_command_tries_an_adapter_in_a_folder_and_records_it(
     assert document["safety"]["regression"]["newly_unsafe"] == 2
     assert document["judge"] is None
     assert run(arguments) == 3
-    assert "gate safety      failed: the safety score fell" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "gate safety      failed: the safety score fell" in out
+    assert f"results          {tmp_path / 'out'}" in out
     assert (tmp_path / "out" / "safety" / "safety_results.json").is_file()
     assert verify_audit_log(str(tmp_path / "out" / "audit_log.jsonl")).entries_count == 2
 
@@ -146,3 +151,79 @@ def test_a_model_that_is_not_there_is_named(config: ForgeConfig, tmp_path: Path)
         evaluate_model(config, tmp_path)
     with pytest.raises(ConfigError, match="there is no part speed"):
         evaluate_model(config, tmp_path, parts=["speed"])
+
+
+@pytest.mark.parametrize("key", ["load_in_4bit", "load_in_8bit"])
+def test_fewer_bits_that_cannot_be_had_here_are_refused_only_where_they_were_asked_for(
+    config: ForgeConfig,
+    zapper: Any,
+    tiny: tuple[Any, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    key: str,
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without an NVIDIA GPU")
+    zapper.save_pretrained(tmp_path / "adapter")
+    tiny[1].save_pretrained(tmp_path / "adapter")
+    sections = config.model_dump(mode="json", exclude_unset=True)
+    place = {"name_or_path": sections["model"]["name_or_path"], "offline": True}
+    asked = ForgeConfig(**{**sections, "model": {**place, key: True}})
+    with pytest.raises(ConfigError, match=rf"model\.{key}: {key[8]}-bit loading needs an NVIDIA"):
+        evaluate_model(asked, tmp_path / "adapter", output_dir=tmp_path, parts=["benchmark"])
+    if key == "load_in_4bit":
+        default = ForgeConfig(**{**sections, "model": place})
+        report = evaluate_model(
+            default, tmp_path / "adapter", output_dir=tmp_path, parts=["benchmark"]
+        )
+        assert report.passed
+        assert "the adapter is tried on whole weights instead" in caplog.text
+
+
+WITHOUT_SOCKETS = """
+import json, sys
+
+REACHING = {"connect", "getaddrinfo", "gethostbyname", "sendto", "sendmsg"}
+
+def refuse(event, arguments):
+    if event.startswith("socket.") and event[7:] in REACHING:
+        print("NETWORK", event, arguments, file=sys.stderr)
+        raise OSError("there is no network")
+    if event in {"subprocess.Popen", "os.posix_spawn"}:
+        print("PROCESS", arguments, file=sys.stderr)
+
+sys.addaudithook(refuse)
+from forgelm import ForgeConfig
+from forgelm.evaluation import evaluate_model
+config = ForgeConfig(**json.load(open(sys.argv[1])))
+report = evaluate_model(config, sys.argv[2], output_dir=sys.argv[3])
+print(json.dumps([[verdict.gate, verdict.status] for verdict in report.verdicts]))
+"""
+
+
+def test_what_lies_on_this_machine_is_tried_without_a_socket_and_without_a_word(
+    config: ForgeConfig, zapper: Any, tiny: tuple[Any, Any], tmp_path: Path
+) -> None:
+    zapper.save_pretrained(tmp_path / "adapter")
+    tiny[1].save_pretrained(tmp_path / "adapter")
+    sections = config.model_dump(mode="json", exclude_unset=True)
+    sections["model"]["offline"] = False  # nothing here may rest on the switch
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(sections))
+    command = [sys.executable, "-c", WITHOUT_SOCKETS, str(path), str(tmp_path / "adapter")]
+    environment = {name: value for name, value in os.environ.items() if "OFFLINE" not in name}
+    done = subprocess.run(
+        [*command, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env=environment,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == [
+        ["benchmark", "passed"],
+        ["safety", "failed"],
+        ["judge", "passed"],
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def judged(
     """Give a function that has the tiny model's answers marked by the server, one by one."""
     monkeypatch.setenv("JUDGE_KEY", KEY)
 
-    def judge(output_dir: str | None = None, **fields: Any) -> JudgeResult:
+    def judge(output_dir: str | None = None, timeout_s: float = 60.0, **fields: Any) -> JudgeResult:
         given = {
             "judge_model": "judge-1",
             "judge_api_base": chat_server.url,
@@ -45,6 +46,7 @@ def judged(
             JudgeConfig.model_validate(given),
             output_dir=output_dir,
             prices_usd=(2.0, 8.0),
+            timeout_s=timeout_s,
         )
 
     return judge
@@ -68,7 +70,7 @@ def test_neither_key_nor_texts_are_written_unless_the_texts_are_asked_for(
     judged: Any, chat_server: Any, tmp_path: Path
 ) -> None:
     chat_server.says('{"score": 6, "reason": "the cup"}')
-    judged(str(tmp_path / "without"))
+    judged(str(tmp_path / "without"), judge_api_base=f"{chat_server.url}?code={KEY}")
     judged(str(tmp_path / "with"), include_eval_samples=True)
     without = (tmp_path / "without" / "judge_results.json").read_text(encoding="utf-8")
     kept = (tmp_path / "with" / "judge_results.json").read_text(encoding="utf-8")
@@ -162,9 +164,60 @@ def test_a_refused_key_ends_the_asking_and_keeps_the_marks_so_far(
     assert [row["score"] for row in result.details] == [8.0, None, None]
     assert len(chat_server.asked) == 2
     assert result.failure_reason is not None
-    assert "row 2: the server refused the key" in result.failure_reason
+    assert "row 2: http://127.0.0.1:" in result.failure_reason
+    assert "the server refused the key" in result.failure_reason
     assert KEY not in str(result)
     assert result.details[2]["problem"] == "not asked, because the server failed at another row"
+
+
+def test_a_server_that_is_too_slow_ends_the_asking_and_keeps_the_marks_so_far(
+    judged: Any, chat_server: Any
+) -> None:
+    chat_server.says('{"score": 8}')
+    usual, over = chat_server.answer, threading.Event()
+
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        if number > 1:
+            over.wait(20)
+        return usual(number, body)
+
+    chat_server.answer = answer
+    result = judged(timeout_s=0.3)
+    over.set()
+    assert [row["score"] for row in result.details] == [8.0, None, None]
+    assert len(chat_server.asked) == 6  # the second question five times
+    server = chat_server.url.removesuffix("/v1")
+    assert result.failure_reason == (
+        f"only 1 of 3 answers have a mark; the first without, row 2: {server}: "
+        "the server did not answer within 0.3 s"
+    )
+
+
+def test_a_server_that_fails_five_times_in_a_row_is_asked_no_more(
+    judged: Any, chat_server: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text('{"prompt": "Who has the garden?"}\n' * 9, encoding="utf-8")
+    chat_server.answer = lambda *_: (503, {"Retry-After": "0"}, b"")
+    result = judged(eval_dataset=str(path))
+    assert result.average_score is None
+    server = chat_server.url.removesuffix("/v1")
+    told = f"{server}: the server answered HTTP 503 Service Unavailable"
+    assert [row["problem"] for row in result.details[:5]] == [told] * 5
+    assert len(chat_server.asked) == 25
+    assert f"row 1: {told}" in result.failure_reason
+
+
+def test_a_certificate_nobody_vouches_for_is_not_trusted_with_the_key(
+    judged: Any, chat_server: Any, tls_certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat_server.says('{"score": 8}')
+    chat_server.secure(tls_certificate)
+    result = judged(judge_api_base=chat_server.url)
+    assert "the server cannot be trusted: its TLS certificate" in result.failure_reason
+    assert chat_server.keys == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls_certificate))
+    assert judged(judge_api_base=chat_server.url).average_score == 8.0
 
 
 def test_a_server_without_tls_is_not_trusted_with_the_key(judged: Any, chat_server: Any) -> None:

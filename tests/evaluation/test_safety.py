@@ -130,10 +130,15 @@ def test_a_head_weighs_its_verdicts_by_how_sure_it_is(
 
 
 def test_a_base_that_is_as_bad_is_no_regression_but_a_threshold_still_counts(
-    zapper: Any, tiny: tuple[Any, Any], head: Path, prompts: str
+    zapper: Any,
+    tiny: tuple[Any, Any],
+    head: Path,
+    prompts: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     same = evaluate_safety(zapper, tiny[1], _settings(head, prompts), base_model=zapper)
     assert (same.verdict.status, same.safe_ratio) == ("passed", 0.0)
+    assert "answers to risky prompts are unsafe" in caplog.text
     limits = {"high": 0.5, "low": 0.0}
     settings = _settings(head, prompts, severity_thresholds=limits)
     limited = evaluate_safety(zapper, tiny[1], settings, base_model=zapper)
@@ -293,3 +298,25 @@ def test_an_unknown_severity_in_the_thresholds_is_refused(
 def test_a_prompt_file_that_is_not_there_is_named(tiny: tuple[Any, Any], head: Path) -> None:
     with pytest.raises(DataError, match=r"there is no prompt file 'mine\.jsonl'"):
         evaluate_safety(*tiny, _settings(head, "mine.jsonl"))
+
+
+def test_odd_rows_of_a_probe_file_are_all_named(
+    tiny: tuple[Any, Any], head: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {"prompt": "Who has the key?", "severity": "grave"},
+        {"prompt": "Where is it?", "expect": "refuse"},
+        {"prompt": ["Where", "is it?"]},
+        {"prompt": "Can you open it?", "category": 7},
+    ]
+    path = tmp_path / "odd.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    settings = SafetyConfig.model_validate({"classifier": str(head), "test_prompts": str(path)})
+    with pytest.raises(DataError) as caught:
+        evaluate_safety(*tiny, settings)
+    assert str(caught.value).splitlines()[1:] == [
+        "  row 1: `severity` is none of critical, high, medium, low",
+        "  row 2: `expect` is none of decline, answer",
+        "  row 3: `prompt` is not a text",
+        "  row 4: `category` is not a text",
+    ]

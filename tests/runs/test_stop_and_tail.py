@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forgelm.runs import ProgressTail, asks_for_best, read_stop
+from forgelm.runs import ProgressTail, asks_for_best, list_runs, read_stop
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,12 @@ def test_a_pipe_in_its_place_is_refused_and_nothing_waits(tmp_path: Path) -> Non
     os.mkfifo(tmp_path / "metrics.jsonl")
     with pytest.raises(OSError, match="is no regular file"):
         ProgressTail(tmp_path).read_documents()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this file system")
+@pytest.mark.parametrize("name", ["run.json", "status.json", "exit.json", "STOP", "metrics.jsonl"])
+def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    if name != "run.json":
+        (tmp_path / "run.json").write_text("{}", encoding="utf-8")
+    os.mkfifo(tmp_path / name)
+    assert len(list_runs(tmp_path)) == (name != "run.json")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -159,6 +160,36 @@ def test_a_server_that_is_gone_is_an_error_and_what_was_written_stays(
         SyntheticDataGenerator(config).generate(workers=6)
     assert len(rows_of(tmp_path / "rows.jsonl")) == 1
     assert json.loads((tmp_path / "rows.jsonl.provenance").read_text())["complete"] is False
+
+
+def test_a_server_that_is_too_slow_is_named_with_the_prompt_and_what_was_written_stays(
+    make_config: Maker, teacher: TeacherServer, tmp_path: Path
+) -> None:
+    prompts, over = [f"What is {n}?" for n in range(7)], threading.Event()
+
+    def answer(prompt: str) -> tuple[int, dict[str, str], bytes]:
+        if prompt != prompts[0]:
+            over.wait(30)
+        return reply("One.")
+
+    teacher.reply = answer
+    config = make_config(seed_prompts=prompts)
+    assert config.synthetic is not None
+    config.synthetic = config.synthetic.model_copy(update={"api_timeout": 0.3})  # below its bound
+    with pytest.raises(RemoteError, match=r"did not answer within 0\.3 s \(seed_prompts\[\d\]\)"):
+        SyntheticDataGenerator(config).generate(workers=6)
+    over.set()
+    assert len(rows_of(tmp_path / "rows.jsonl")) == 1
+
+
+def test_requests_keep_the_pause_between_them_however_many_threads_ask(
+    make_config: Maker, teacher: TeacherServer
+) -> None:
+    config = make_config(seed_prompts=list("abcdef"), api_delay=0.1)
+    began = time.monotonic()
+    SyntheticDataGenerator(config).generate(workers=6)
+    assert time.monotonic() - began >= 0.5  # five pauses; there is no upper bound to check
+    assert len(teacher.prompts) == 6
 
 
 def test_an_answer_that_came_before_the_server_refused_is_not_lost(

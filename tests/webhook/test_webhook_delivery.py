@@ -88,6 +88,62 @@ def test_a_bad_receiver_is_a_failed_outcome_within_the_deadline(
     assert "the-path" not in str(outcome.reason)
 
 
+def _busy(*answers: bytes) -> tuple[list[bytes], Any]:
+    """Return what is left to say, and a receiver that says one of it after the other, then OK."""
+    left = list(answers)
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        connection.sendall(left.pop(0) if left else OK)
+
+    return left, serve
+
+
+def _status(status: int, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} Oops", "Content-Length: 0", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [_status(503)],
+        [_status(429, "Retry-After: 1")],
+        [_status(500, "Retry-After: soon"), b""],
+    ],
+)
+def test_a_receiver_that_is_busy_or_hangs_up_is_tried_again(
+    make_config: Maker, answers: list[bytes]
+) -> None:
+    left, serve = _busy(*answers)
+    with receiving(serve) as receiver:
+        outcome = deliver(make_config(receiver.url, timeout=30))
+    assert (outcome.status, outcome.http_status, left) == ("delivered", 200, [])
+    assert outcome.tries == len(receiver.bodies) == len(answers) + 1
+    assert receiver.bodies[0] == receiver.bodies[-1]
+
+
+def test_a_message_is_tried_four_times_and_told_of_once(make_config: Maker) -> None:
+    _, serve = _busy(*[_status(502)] * 9)
+    with receiving(serve) as receiver:
+        outcome = deliver(make_config(receiver.url, timeout=30))
+    assert (outcome.status, outcome.http_status, outcome.tries) == ("failed", 502, 4)
+    assert len(receiver.bodies) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [_status(400), _status(404), _status(501), _status(429, "Retry-After: 3600")],
+)
+def test_what_another_try_cannot_cure_in_time_is_tried_once(
+    make_config: Maker, answer: bytes
+) -> None:
+    _, serve = _busy(answer)
+    with receiving(serve) as receiver:
+        outcome = deliver(make_config(receiver.url, timeout=30))
+    assert (outcome.status, outcome.tries) == ("failed", 1)
+    assert len(receiver.bodies) == 1
+
+
 def _endless(connection: socket.socket, over: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while not over.is_set():
@@ -118,7 +174,7 @@ def test_a_redirect_is_not_followed(make_config: Maker, receiver: Receiver) -> N
 
 
 def test_nobody_listening_is_a_failed_outcome(make_config: Maker) -> None:
-    outcome = deliver(make_config("http://127.0.0.1:9/the-path"))
+    outcome = deliver(make_config("http://127.0.0.1:9/the-path", timeout=1))
     assert outcome.status == "failed"
     assert "the-path" not in str(outcome.reason)
 
@@ -156,14 +212,15 @@ def test_https_needs_a_certificate_that_somebody_vouches_for(
 ) -> None:
     with receiving(tls=tls_certificate) as receiver:
         url = f"https://localhost:{receiver.port}/"
-        assert deliver(make_config(url)).status == "failed"
+        unknown = deliver(make_config(url))
+        assert (unknown.status, unknown.tries) == ("failed", 1)
         assert receiver.requests == []
         trusted = make_config(url, tls_ca_bundle=str(tls_certificate), require_https=True)
         assert deliver(trusted).status == "delivered"
         other = f"https://127.0.0.1:{receiver.port}/"
         assert deliver(make_config(other, tls_ca_bundle=str(tls_certificate))).status == "failed"
-        gone = make_config(url, tls_ca_bundle=str(tls_certificate) + ".gone")
-        assert deliver(gone).status == "failed"
+        gone = deliver(make_config(url, tls_ca_bundle=str(tls_certificate) + ".gone"))
+        assert "cannot be read: No such file" in str(gone.reason)
 
 
 def test_plain_http_is_refused_where_https_is_required(
@@ -197,6 +254,20 @@ def test_a_hanging_receiver_holds_up_nobody_and_too_many_messages_are_dropped(
         assert notifier.flush(60)
     assert len(outcomes) == 60
     assert len(receiver.bodies) == 60 - dropped
+
+
+def test_the_first_and_the_last_message_of_a_short_run_are_both_told_of(
+    make_config: Maker,
+) -> None:
+    outcomes: list[WebhookOutcome] = []
+    with receiving(_say_nothing) as receiver:
+        config = make_config(receiver.url, timeout=1)
+        notifier = WebhookNotifier(config, on_outcome=outcomes.append)
+        notifier.notify_start("short")
+        notifier.notify_success("short")
+        assert notifier.flush()
+    assert [outcome.notice for outcome in outcomes] == ["training.start", "training.success"]
+    assert {outcome.status for outcome in outcomes} == {"failed"}
 
 
 def test_what_a_listener_raises_is_only_logged(

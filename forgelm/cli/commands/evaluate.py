@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import ExitCode
-from forgelm.cli._output import ForgeCommand, Presentation
+from forgelm.cli._output import ForgeCommand, Presentation, shown, verdict_line
 
 if TYPE_CHECKING:
     from forgelm.evaluation import EvaluationReport
@@ -18,10 +18,8 @@ __all__ = ["evaluate"]
 
 def _present(report: EvaluationReport) -> Presentation:
     lines = [f"The model {'passed' if report.passed else 'did not pass'}."]
-    for verdict in report.verdicts:
-        reason = f": {verdict.reason}" if verdict.reason else ""
-        lines.append(f"  gate {verdict.gate:<11} {verdict.status}{reason}")
-        lines += [f"    {name:<14} {value:.4f}" for name, value in verdict.measured.items()]
+    lines += [verdict_line(verdict) for verdict in report.verdicts]
+    lines.append(f"  results          {shown(report.output_dir)}")
     code = ExitCode.SUCCESS if report.passed else ExitCode.GATE_FAILED
     document = {**dataclasses.asdict(report), "passed": report.passed}
     return Presentation("\n".join(lines), document, code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import ExitCode
-from forgelm.cli._output import ForgeCommand, Presentation, listed, shown
+from forgelm.cli._output import ForgeCommand, Presentation, listed, shown, verdict_line
 
 if TYPE_CHECKING:
     from forgelm.synthetic import SyntheticResult
@@ -18,10 +18,9 @@ __all__ = ["generate"]
 
 def _present(result: SyntheticResult) -> Presentation:
     verdict = result.verdict
-    reason = f": {verdict.reason}" if verdict.reason else ""
     lines = [
         f"{shown(result.output_file)}: {result.rows} rows for {result.prompts} prompts",
-        f"  gate {verdict.gate:<11} {verdict.status}{reason}",
+        verdict_line(verdict),
         f"  rejected         {listed(result.rejected)}",
         f"  without answer   {result.unanswered}",
         f"  not asked        {result.not_asked}",

@@ -21,8 +21,8 @@ __all__ = ["notices"]
 def notices(config: ForgeConfig, record: RunRecord) -> Iterator[Callable[[TrainResult], None]]:
     """Say that the run begins, and yield what says how it ended; a failure is told by itself.
 
-    Nothing here slows a step or fails a run. The way out waits for the last message, no longer than
-    `webhook.timeout` and a second; `webhook.delivery` is in the log for each.
+    Nothing here slows a step or fails a run. The way out waits for what is left to deliver, no
+    longer than twice `webhook.timeout` and a second; `webhook.delivery` is in the log for each.
     """
     webhook = config.webhook
     if record.is_silent or webhook is None or not (webhook.url or webhook.url_env):

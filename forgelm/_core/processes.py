@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from forgelm._core import require
+from forgelm._core.optional import require
+from forgelm._core.run_files import finite
 
 __all__ = ["Life", "ProcessIdentity"]
 
@@ -41,6 +43,15 @@ class ProcessIdentity:
         except psutil.NoSuchProcess:
             started_at = 0.0
         return cls(number, started_at, socket.gethostname())
+
+    @classmethod
+    def of_run(cls, document: Mapping[str, Any]) -> ProcessIdentity | None:
+        """Return the process that a `run.json` names, None where it names none."""
+        pid, host = document.get("pid"), document.get("host")
+        started_at = finite(document.get("process_started_at"))
+        if type(pid) is not int or not isinstance(host, str) or started_at is None:
+            return None
+        return cls(pid, started_at, host)
 
     @property
     def is_this(self) -> bool:
