@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli import cli
-from forgelm.cli.commands.dry_run import DRY_RUN_ROWS
 
 if TYPE_CHECKING:
     from forgelm import ForgeConfig, TrainResult
-    from forgelm_widgets import TrainingMonitor
 
 __all__ = ["Call", "cell_commands", "line_commands"]
 
@@ -109,45 +107,25 @@ def _trains_in_background(train: click.Command) -> click.Command:
     )
 
     def run(*, config: str | ForgeConfig, in_cell: bool, resume: bool, dry_run: bool) -> Any:
-        from forgelm import load_config
+        from forgelm_widgets import launch
 
         if dry_run:
             return _called(train)(config=config, detach=False, resume=resume, dry_run=True)
-        checked = load_config(config) if isinstance(config, str) else config
-        if in_cell:
-            return _watched(checked, resume=resume)
-        return _detached(checked, resume=resume)
+        return (_watched if in_cell else launch)(config, resume=resume)
 
     adapted.callback = run
     adapted.help = "Fine-tune a model as the YAML file CONFIG says, in a process of its own."
     return adapted
 
 
-def _watched(config: ForgeConfig, *, resume: bool) -> TrainResult:
+def _watched(config: str | ForgeConfig, *, resume: bool) -> TrainResult:
     """Train in this kernel, with a monitor that shows itself, and return the result."""
-    from forgelm import ForgeTrainer
+    from forgelm import ForgeTrainer, load_config
     from forgelm_widgets import TrainingMonitor
 
-    trainer = ForgeTrainer(config)
+    trainer = ForgeTrainer(load_config(config) if isinstance(config, str) else config)
     TrainingMonitor(trainer).show()
     return trainer.train(resume=resume)
-
-
-def _detached(config: ForgeConfig, *, resume: bool) -> TrainingMonitor:
-    """Start the run in a process of its own, unless it is known to fail; return its monitor."""
-    from forgelm import preflight, resume_run
-    from forgelm.errors import ConfigError, OptionalDependencyError
-    from forgelm_widgets import attach, launch
-
-    report = preflight(config, rows=DRY_RUN_ROWS, count_tokens=False)
-    missing = next((name for name, found in report.versions.items() if found is None), None)
-    if missing is not None:
-        raise OptionalDependencyError(missing, extra="train", feature="Training")
-    if not report.ok:
-        raise ConfigError(issues=report.errors)
-    if not resume:
-        return launch(config)
-    return attach(resume_run(config.training.output_dir, config).run_dir)
 
 
 def _without_config(command: click.Command, yaml: str) -> click.Command:

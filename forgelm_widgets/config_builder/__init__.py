@@ -19,7 +19,7 @@ from forgelm_widgets._card import Card
 from forgelm_widgets._publisher import Publisher
 from forgelm_widgets.config_builder._document import ConfigDocument, dotted
 from forgelm_widgets.config_builder._fields import form_payload
-from forgelm_widgets.config_builder._outlook import complete_path, outlook, refusals
+from forgelm_widgets.config_builder._outlook import complete_path, outlook
 from forgelm_widgets.config_builder._presets import PRESETS
 from forgelm_widgets.config_builder._sources import (
     Change,
@@ -168,8 +168,6 @@ class ConfigBuilder(ForgeWidget):
         import forgelm_widgets
 
         config = self.config
-        if stops := refusals(config):
-            raise ConfigError(issues=stops)
         monitor: TrainingMonitor = forgelm_widgets.launch(config)
         with self._lock:
             self._monitor = monitor

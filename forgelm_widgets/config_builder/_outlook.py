@@ -11,9 +11,9 @@ from forgelm import ForgeConfig
 from forgelm_widgets._text import clean, count, plural
 
 if TYPE_CHECKING:
-    from forgelm import PreflightReport
+    pass
 
-__all__ = ["complete_path", "outlook", "refusals", "words"]
+__all__ = ["complete_path", "outlook", "words"]
 
 _MOST_PATHS = 20
 _MOST_ROWS = 200
@@ -29,7 +29,10 @@ _LEARNS = {
 
 def outlook(config: ForgeConfig) -> dict[str, Any]:
     """Return the side panel: what `preflight` knows, in strict JSON types, texts made safe."""
-    report = _looked_at(config)
+    # Here, because it brings the trainer: the form is on the page before it is needed.
+    from forgelm import preflight
+
+    report = preflight(config, rows=_MOST_ROWS, count_tokens=False)
     memory = report.memory
     return {
         "words": words(config, report.planned_steps),
@@ -58,19 +61,6 @@ def outlook(config: ForgeConfig) -> dict[str, Any]:
             for look in report.data[:8]
         ],
     }
-
-
-def refusals(config: ForgeConfig) -> list[tuple[str, str]]:
-    """Return what would stop the training, as `(path, words)`."""
-    findings = _looked_at(config).findings
-    return [(one.path, one.message) for one in findings if one.severity == "error"]
-
-
-def _looked_at(config: ForgeConfig) -> PreflightReport:
-    # Here, because it brings the trainer: the form is on the page before it is needed.
-    from forgelm import preflight
-
-    return preflight(config, rows=_MOST_ROWS, count_tokens=False)
 
 
 def words(config: ForgeConfig, steps: int | None) -> list[str]:
