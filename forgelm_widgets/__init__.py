@@ -6,23 +6,31 @@ from forgelm_widgets._extension import load_ipython_extension, unload_ipython_ex
 
 __all__ = [
     "ConfigBuilder",
+    "RunComparison",
     "TrainingMonitor",
+    "attach",
     "figure_of",
     "frames_of",
+    "launch",
     "load_ipython_extension",
     "unload_ipython_extension",
 ]
 
 if TYPE_CHECKING:
     from forgelm_widgets._frames import figure_of, frames_of
+    from forgelm_widgets._launching import attach, launch
     from forgelm_widgets.config_builder import ConfigBuilder
+    from forgelm_widgets.run_comparison import RunComparison
     from forgelm_widgets.training_monitor import TrainingMonitor
 else:
     _HOMES = {
         "ConfigBuilder": "forgelm_widgets.config_builder",
+        "RunComparison": "forgelm_widgets.run_comparison",
         "TrainingMonitor": "forgelm_widgets.training_monitor",
+        "attach": "forgelm_widgets._launching",
         "figure_of": "forgelm_widgets._frames",
         "frames_of": "forgelm_widgets._frames",
+        "launch": "forgelm_widgets._launching",
     }
 
     def __getattr__(name):

@@ -87,6 +87,11 @@ class ForgeWidget(anywidget.AnyWidget):
 
     _ipython_display_ = show
 
+    def show_at(self, display_id: str) -> None:
+        """Show the view in place of the output that has this id."""
+        self._display_id = display_id
+        update_display(self._face(), raw=True, display_id=display_id)  # type: ignore[no-untyped-call]
+
     def freeze(self) -> None:
         """Put the static card in the view's place, so that the saved notebook shows it."""
         if not self._is_live:
@@ -96,6 +101,10 @@ class ForgeWidget(anywidget.AnyWidget):
             self._publisher.close()
         if self._display_id:
             update_display(self._face(), raw=True, display_id=self._display_id)  # type: ignore[no-untyped-call]
+        self._leave()
+
+    def _leave(self) -> None:
+        """Take the view away: the card stands in its place."""
         layout = self.layout
         super().close()
         layout.close()

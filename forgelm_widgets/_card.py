@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from forgelm_widgets._text import clean
+from forgelm_widgets._text import clean, count
 
-__all__ = ["Bar", "Card", "Figure", "Mark", "Table", "Text"]
+__all__ = ["BARS_DRAWN", "Bar", "Card", "Figure", "Mark", "Table", "Text"]
 
 Mark = Literal["ok", "attention", "bad", "neutral"]
 Cell = str | int | float | None
 
 # Rows a table, characters a cell; the next pair is tried while the card is over its budget.
-_LIMITS = ((40, 240), (15, 120), (5, 60), (2, 30))
-_BUDGET_CHARS = 60_000
-_BARS = 12
+_LIMITS = ((20, 200), (8, 100), (4, 60), (2, 30))
+_BUDGET_CHARS = 10_000
+_CODE_LINES = 5  # for each row of a table
+_FIGURES = _PARTS = 12
+BARS_DRAWN = 12
 
 
 @dataclass(frozen=True)
@@ -28,25 +30,46 @@ class Figure:
     value: str
     label: str
 
+    @classmethod
+    def of(cls, value: int, one: str, many: str | None = None) -> Figure:
+        """Return a count with what it counts, in the number that fits."""
+        return cls(count(value), one if value == 1 else many or one + "s")
+
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of the chart: a name, a count, and the tier in words."""
+    """One bar of the chart: a name, a count or a score, and the tier in words.
+
+    `low` and `high` are the ends of its confidence interval.
+    """
 
     name: str
-    count: int
+    count: int | float
     tier: str
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A small table; `left_out` says how many rows are not shown."""
+    """A small table.
+
+    Attributes:
+        folded: It is a click away.
+        left_out: How many rows are not shown.
+        told: The plain text has its first rows, too: what a reader must not miss.
+        drawn: The picture shows the same, so that the card leaves it out; a frame has it.
+        listed: It is better read line by line than compared column by column.
+    """
 
     caption: str
     head: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     folded: bool = False
     left_out: int = 0
+    told: bool = False
+    drawn: bool = False
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +92,7 @@ class Card:
         label: What sort of thing it is, for a person.
         mark: How to take it; always said in the headline too.
         headline: The one sentence to read when there is no time for more.
+        full: The count or score that fills a bar's room; by default the largest there is.
         curves: Loss curves, name to `[step, value]` pairs; drawn as a picture.
         picture_text: What the picture shows, for those who do not see it.
     """
@@ -79,6 +103,7 @@ class Card:
     headline: str
     figures: Sequence[Figure] = ()
     bars: Sequence[Bar] = ()
+    full: float | None = None
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     picture_text: str = ""
     tables: Sequence[Table] = ()
@@ -88,7 +113,8 @@ class Card:
         """Return the card as it may be shown: masked, no invisible characters, within bounds."""
         for rows, cell in _LIMITS:
             card = self._bounded(rows, cell)
-            if len(json.dumps(asdict(card), ensure_ascii=False)) <= _BUDGET_CHARS:
+            said = asdict(replace(card, curves={}))
+            if len(json.dumps(said, ensure_ascii=False)) <= _BUDGET_CHARS:
                 break
         return card
 
@@ -96,28 +122,28 @@ class Card:
         def short(text: str) -> str:
             return clean(text, cell)
 
+        figures = [Figure(short(item.value), short(item.label)) for item in self.figures]
         return replace(
             self,
             label=short(self.label),
             headline=clean(self.headline, 3 * cell),
             picture_text=short(self.picture_text),
-            figures=[Figure(short(item.value), short(item.label)) for item in self.figures[:12]],
-            bars=[Bar(clean(b.name, 40), b.count, clean(b.tier, 20)) for b in self.bars[:_BARS]],
-            tables=[_bounded_table(table, rows, cell) for table in self.tables[:12]],
-            texts=[_bounded_text(text, rows, cell) for text in self.texts[:12]],
+            figures=figures[:_FIGURES],
+            bars=[
+                replace(bar, name=clean(bar.name, 40), tier=clean(bar.tier, 20))
+                for bar in self.bars[:BARS_DRAWN]
+            ],
+            curves={clean(name, 60): pairs for name, pairs in self.curves.items()},
+            tables=[_bounded_table(table, rows, cell) for table in self.tables[:_PARTS]],
+            texts=[_bounded_text(text, rows, cell) for text in self.texts[:_PARTS]],
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the card as strict JSON types: the content of its own MIME type.
+        """Return what a program cannot read off the text: the content of the card's own MIME type.
 
-        A curve is one text, "step,value step,value": a notebook writes each number of a list on a
-        line of its own.
+        The first line of the text beside it has the sentence.
         """
-        curves = {
-            name: " ".join(f"{step:g},{value:.4g}" for step, value in pairs)
-            for name, pairs in self.curves.items()
-        }
-        return {"v": 1, **asdict(self), "curves": curves}
+        return {"v": 1, "mark": self.mark}
 
 
 def _bounded_table(table: Table, rows: int, cell: int) -> Table:
@@ -136,7 +162,7 @@ def _bounded_cell(value: Cell, cell: int) -> Cell:
 
 
 def _bounded_text(text: Text, rows: int, cell: int) -> Text:
-    lines = 4 * rows if text.code else rows
+    lines = _CODE_LINES * rows if text.code else rows
     return replace(
         text,
         lines=[clean(line, 2 * cell) for line in text.lines[:lines]],

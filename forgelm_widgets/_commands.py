@@ -7,11 +7,14 @@ import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from forgelm.cli import cli
+
+if TYPE_CHECKING:
+    from forgelm import ForgeConfig, TrainResult
 
 __all__ = ["Call", "cell_commands", "line_commands"]
 
@@ -29,7 +32,7 @@ class Call:
 def line_commands() -> click.Group:
     """Return the commands of `%forgelm`."""
     commands = {name: _adapted(command) for name, command in _visible(cli).items()}
-    commands["runs"] = _listed_as_table(commands["runs"])
+    commands["runs"] = _compared(commands["runs"])
     commands["train"] = _trains_in_background(cli.commands["train"])
     commands |= {str(own.name): own for own in (_config(), _preflight(), _attach())}
     group = click.Group("forgelm", commands=commands)
@@ -103,12 +106,26 @@ def _trains_in_background(train: click.Command) -> click.Command:
         click.Option(["--in-cell"], is_flag=True, help="Train in this kernel and wait for it.")
     )
 
-    def run(*, in_cell: bool, **options: Any) -> Any:
-        return _called(train)(detach=not in_cell, **options)
+    def run(*, config: str | ForgeConfig, in_cell: bool, resume: bool, dry_run: bool) -> Any:
+        from forgelm_widgets import launch
+
+        if dry_run:
+            return _called(train)(config=config, detach=False, resume=resume, dry_run=True)
+        return (_watched if in_cell else launch)(config, resume=resume)
 
     adapted.callback = run
     adapted.help = "Fine-tune a model as the YAML file CONFIG says, in a process of its own."
     return adapted
+
+
+def _watched(config: str | ForgeConfig, *, resume: bool) -> TrainResult:
+    """Train in this kernel, with a monitor that shows itself, and return the result."""
+    from forgelm import ForgeTrainer, load_config
+    from forgelm_widgets import TrainingMonitor
+
+    trainer = ForgeTrainer(load_config(config) if isinstance(config, str) else config)
+    TrainingMonitor(trainer).show()
+    return trainer.train(resume=resume)
 
 
 def _without_config(command: click.Command, yaml: str) -> click.Command:
@@ -151,22 +168,24 @@ def _preflight() -> click.Command:
 
 def _attach() -> click.Command:
     def attach(run_dir: str) -> Any:
-        from forgelm import attach_run
+        from forgelm_widgets import attach
 
-        return attach_run(run_dir)
+        return attach(run_dir)
 
-    text = "Return the run in RUN_DIR, wherever its process is."
+    text = "Show the run in RUN_DIR, wherever its process is."
     return _own("attach", attach, text, click.Argument(["run_dir"]))
 
 
-def _listed_as_table(runs: click.Command) -> click.Command:
-    """Return `runs` with a list of runs that shows itself as a table."""
-    from forgelm_widgets._runs import RunList
+def _compared(runs: click.Command) -> click.Command:
+    """Return `runs` with a comparison in place of the list."""
+
+    def compare(folder: str) -> Any:
+        from forgelm_widgets import RunComparison
+
+        return RunComparison(folder)
 
     if isinstance(runs, click.Group):
-        listing = runs.commands["list"]
-        find = _called(listing)
-        listing.callback = lambda **options: RunList(find(**options))
+        runs.commands["list"].callback = compare
     return runs
 
 

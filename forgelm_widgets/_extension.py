@@ -19,18 +19,60 @@ def _show(name: str, result: Any) -> dict[str, Any]:
     return bundle(CARDS[name](result))
 
 
+def _show_list(result: list[Any]) -> dict[str, Any] | None:
+    """Show a list of results, such as `list_approvals()`; any other shows itself as ever."""
+    if type(result) is not list:
+        # One who made a kind of list of his own has said how it shows itself.
+        method = getattr(type(result), "_repr_mimebundle_", None)
+        return method(result, include=None, exclude=None) if method else None
+    if not result or not type(result[0]).__module__.startswith("forgelm."):
+        return None
+    from forgelm_widgets._display import bundle, card_of
+
+    card = card_of(result)
+    return bundle(card) if card else None
+
+
+def _print_list(before: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what prints a list: IPython's own printer of lists would win over the card's text."""
+
+    def show(found: list[Any], printer: Any, cycle: bool) -> None:
+        is_whole = type(found) is list and len(printer.stack) == 1
+        faces = _show_list(found) if is_whole else None
+        if faces:
+            printer.text(faces["text/plain"])
+        else:
+            before(found, printer, cycle)
+
+    return show
+
+
 # Where IPython finds the class, written out so that it need not be imported to register it.
 _CLASSES = (
+    "forgelm.checkpoints._retention.CheckpointSummary",
+    "forgelm.compliance.approvals._approval_results.ApprovalResult",
+    "forgelm.compliance.approvals._approval_results.PendingApproval",
     "forgelm.compliance.artefacts._artefact_results.VerifyAnnexIVResult",
     "forgelm.compliance.artefacts._artefact_results.VerifyGgufResult",
     "forgelm.compliance.artefacts._artefact_results.VerifyIntegrityResult",
     "forgelm.compliance.audit_log._results.VerifyResult",
+    "forgelm.compliance.bundle._bundle.EvidenceBundle",
+    "forgelm.compliance.bundle._evidence_verdict.EvidenceVerdict",
+    "forgelm.compliance.checkpoints._checkpoints.Checkpoint",
+    "forgelm.compliance.signing._anchors.TimestampResult",
+    "forgelm.compliance.signing._proofs.ProofResult",
     "forgelm.config._root.ForgeConfig",
+    "forgelm.config._schema.ConfigField",
     "forgelm.data_audit.copies._deduplicate.DedupSummary",
     "forgelm.data_audit.copies._mask.MaskSummary",
     "forgelm.data_audit.copies._split.SplitSummary",
     "forgelm.data_audit.report._diff.AuditDiff",
+    "forgelm.data_audit.report._findings_file.FindingsFile",
     "forgelm.data_audit.report._types.AuditReport",
+    "forgelm.evaluation._benchmark.BenchmarkResult",
+    "forgelm.evaluation._gates.EvaluationReport",
+    "forgelm.evaluation._judge.JudgeResult",
+    "forgelm.evaluation._safety_result.SafetyResult",
     "forgelm.export._gguf.ExportResult",
     "forgelm.export._adapter.MergeResult",
     "forgelm.installation.DoctorReport",
@@ -38,10 +80,13 @@ _CLASSES = (
     "forgelm.results.TrainResult",
     "forgelm.runs._run.Run",
     "forgelm.runs._status.RunStatus",
+    "forgelm.synthetic._result.SyntheticResult",
+    "forgelm.trainer.planning._memory_estimate.MemoryEstimate",
     "forgelm.trainer.planning._preflight_report.PreflightReport",
 )
-_PRINTERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    path: partial(_show, path.rpartition(".")[2]) for path in _CLASSES
+_PRINTERS: dict[str, Callable[[Any], dict[str, Any] | None]] = {
+    **{path: partial(_show, path.rpartition(".")[2]) for path in _CLASSES},
+    "builtins.list": _show_list,
 }
 
 _ASKS = re.compile(r"^(%forgelm)((?:\s+[\w-]+)+)\s*\?{1,2}\s*$")
@@ -68,6 +113,10 @@ class _Added:
         shell.register_magic_function(self.magic, "line_cell", "forgelm")
         shell.Completer.custom_matchers.append(self.matcher)
         shell.input_transformers_cleanup.append(_ask_for_help)
+        self._plain = shell.display_formatter.formatters["text/plain"]
+        self._list_before = self._plain.for_type(list)
+        self._list_printer = _print_list(self._list_before)
+        self._plain.for_type(list, self._list_printer)
 
     def remove(self, shell: Any) -> None:
         for table, before in zip(self._tables, self._before, strict=True):
@@ -81,6 +130,8 @@ class _Added:
         ):
             if added in place:
                 place.remove(added)
+        if self._plain.for_type(list) is self._list_printer:
+            self._plain.for_type(list, self._list_before)
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

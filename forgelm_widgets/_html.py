@@ -1,12 +1,15 @@
 """A card as HTML that a notebook's sanitiser leaves as it is, and as plain text.
 
 Only tables, details, images with a data URI and inline styles: no script, style or svg element,
-so a notebook that is opened untrusted, or without a kernel, shows the same.
+so a notebook that is opened untrusted, or without a kernel, shows the same. The page's own look
+of tables and lists is left to it, and end tags that HTML does without are left out: a notebook
+holds many cards, and all of that would be in each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 from urllib.parse import quote
 
@@ -24,98 +27,139 @@ _COLOURS: dict[Mark, str] = {
     "neutral": "#6e7b8b",
 }
 _SYMBOLS: dict[Mark, str] = {"ok": "✓", "attention": "!", "bad": "✕", "neutral": "›"}
-_RULE = "1px solid rgba(128,128,128,0.3)"
-_CELL = "padding:3px 18px 3px 0"
+# JupyterLab sets cells to the right, where only its own kind of style can set them back.
+_TEXT_CELL = " style=text-align:left"
+_LONG_CELL = " style='text-align:left;min-width:11em;overflow-wrap:anywhere'"
+_LIST = "<ul style=margin-top:0>"
+_LONG_CHARS = 32
+_ROWS_IN_TEXT = 4
+_UNBROKEN = re.compile(r">[^<]*[^\s<]{28}")  # wider than a narrow page, such as a digest
+_PAIR = 2
+_WIDE_SPACE = "\u2003 "
 
 
 def card_html(card: Card) -> str:
     """Return `card` as sanitiser-safe HTML; every text in it is escaped."""
     colour, symbol = _COLOURS[card.mark], _SYMBOLS[card.mark]
-    open_tables = "".join(_table(table) for table in card.tables if not table.folded)
-    tables = f'<div style="display:flex;flex-wrap:wrap;gap:0 44px">{open_tables}</div>'
+    shown = [table for table in card.tables if not table.drawn]
     parts = [
-        f'<div style="font-size:0.85em;opacity:0.75">{escape(card.label)}</div>',
-        '<div style="font-size:1.15em;font-weight:600;margin:0 0 8px;overflow-wrap:anywhere">'
-        f'<span style="color:{colour}">{symbol}</span> {escape(card.headline)}</div>',
+        f"<p><small>{_words(card.label)}</small><br><b>{symbol} {_words(card.headline)}</b>",
         _figures(card),
         _picture(card),
-        tables if open_tables else "",
+        *(_listed(table) for table in shown if not table.folded and _is_in_words(table)),
+        _side_by_side([t for t in shown if not t.folded and not _is_in_words(t)]),
         *(_title(text.title) + _text(text) for text in card.texts if not text.folded),
-        *(_folded(table.caption, _table(table)) for table in card.tables if table.folded),
+        *(_folded(table.caption, _listed_or_table(table)) for table in shown if table.folded),
         *(_folded(text.title, _text(text)) for text in card.texts if text.folded),
     ]
-    return (
-        f'<div style="max-width:860px;margin:6px 0;padding:2px 0 2px 14px;line-height:1.5;'
-        f'border-left:3px solid {colour}">{"".join(parts)}</div>'
-    )
+    body = "".join(parts)
+    wrap = ";overflow-wrap:break-word" if _UNBROKEN.search(body) else ""
+    return f"<div style='border-left:3px solid {colour};padding-left:14px{wrap}'>{body}</div>"
 
 
 def card_text(card: Card) -> str:
-    """Return `card` in a few lines of plain text."""
+    """Return `card` in a few lines of plain text; what to put right is in them."""
     lines = [f"{card.label}: {card.headline}"]
-    lines += [f"  {figure.label}: {figure.value}" for figure in card.figures]
+    if card.figures:
+        lines.append("  " + " · ".join(f"{each.label}: {each.value}" for each in card.figures))
     for text in card.texts:
-        if not text.folded:
+        if not text.folded and not text.code:
             lines += [f"  {line}" for line in (text.title, *text.lines) if line]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_told(card.tables)])
+
+
+def _told(tables: Sequence[Table]) -> list[str]:
+    """Return the first rows of the table that the text has to tell."""
+    for table in tables:
+        if table.told:
+            told = table.rows[:_ROWS_IN_TEXT]
+            more = len(table.rows) - len(told) + table.left_out
+            lines = [f"  {_in_words(row)}" for row in told]
+            return lines + ([f"  and {count(more)} more"] if more else [])
+    return []
+
+
+def _is_in_words(table: Table) -> bool:
+    """Return whether a line a row says it all: no figures but one, beside its name."""
+    if table.listed:
+        return True
+    if len(table.head) == _PAIR:
+        return not any(isinstance(row[0], int | float) for row in table.rows)
+    return not any(isinstance(cell, int | float) for row in table.rows for cell in row)
+
+
+def _in_words(row: Sequence[Cell]) -> str:
+    if len(row) == _PAIR and row[0] and row[1] is not None:
+        return f"{_cell(row[0])}: {_cell(row[1])}"
+    return " · ".join(_cell(cell) for cell in row if cell not in (None, ""))
+
+
+def _words(text: str) -> str:
+    """Return text for between tags, where a quotation mark needs no escape."""
+    return escape(text, quote=False)
 
 
 def _figures(card: Card) -> str:
-    items = "".join(
-        f'<div><div style="font-size:1.3em;line-height:1.3">{escape(figure.value)}</div>'
-        f'<div style="font-size:0.85em;opacity:0.75">{escape(figure.label)}</div></div>'
-        for figure in card.figures
-    )
-    style = "display:flex;flex-wrap:wrap;gap:6px 32px;margin:0 0 12px"
-    return f'<div style="{style}">{items}</div>' if items else ""
+    items = [f"<b>{_words(each.value)}</b> {_words(each.label)}" for each in card.figures]
+    return f"<br>{_WIDE_SPACE.join(items)}</p>" if items else "</p>"
 
 
 def _picture(card: Card) -> str:
-    svg = curves_svg(card.curves) if card.curves else bars_svg(card.bars) if card.bars else None
-    if svg is None:
+    if card.curves:
+        svg = curves_svg(card.curves)
+    elif card.bars:
+        svg = bars_svg(card.bars, card.full)
+    else:
         return ""
+    # With its quotes and angles encoded it needs no escape in an attribute.
     source = "data:image/svg+xml," + quote(svg, safe=" /:;,=()'")
-    return (
-        f'<img src="{escape(source)}" alt="{escape(card.picture_text)}" '
-        'style="display:block;width:100%;max-width:500px;margin:0 0 12px">'
-    )
+    alt = escape(card.picture_text)
+    return f'<p><img src="{source}" alt="{alt}" width=500 style=max-width:100%></p>'
+
+
+def _side_by_side(tables: Sequence[Table]) -> str:
+    several = "display:flex;flex-wrap:wrap;gap:0 44px;" if len(tables) > 1 else ""
+    shown = "".join(_table(table) for table in tables)
+    return f"<div style='{several}overflow-x:auto'>{shown}</div>" if tables else ""
 
 
 def _table(table: Table) -> str:
-    numeric = [
-        all(not isinstance(row[column], str) for row in table.rows)
-        for column in range(len(table.head))
+    is_text = [
+        any(_is_text(row[column]) for row in table.rows) for column in range(len(table.head))
     ]
     head = "".join(
-        f'<th scope="col" style="{_CELL};{_side(right)};font-weight:500;opacity:0.75{_wrap(name)}">'
-        f"{escape(name)}</th>"
-        for name, right in zip(table.head, numeric, strict=True)
+        f"<th{_TEXT_CELL if left else ''}>{_words(name)}"
+        for name, left in zip(table.head, is_text, strict=True)
     )
-    body = "".join(_row(row, numeric) for row in table.rows)
-    return (
-        '<div style="overflow-x:auto;margin:0 0 12px"><table style="border-collapse:collapse;'
-        'margin:0;border:0;font-size:0.95em">'
-        f"{_caption(table.caption)}"
-        f'<thead style="border:0"><tr style="border-bottom:{_RULE}">{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>{_left_out(table.left_out, 'row')}</div>"
-    )
+    body = "".join(_row(row, is_text) for row in table.rows)
+    caption = f"<caption{_TEXT_CELL}><b>{_words(table.caption)}</b></caption>"
+    shown = f"<table>{caption}<thead><tr>{head}<tbody align=right>{body}</table>"
+    left_out = _left_out(table.left_out, "row")
+    return f"<div>{shown}{left_out}</div>" if left_out else shown
 
 
-def _caption(title: str) -> str:
-    return (
-        '<caption style="text-align:left;font-weight:600;padding:2px 0;caption-side:top;'
-        f'color:inherit;white-space:nowrap">{escape(title)}</caption>'
-    )
+def _is_text(cell: Cell) -> bool:
+    return isinstance(cell, str) and not cell.lstrip("+-")[:1].isdigit()
 
 
-def _row(row: Iterable[Cell], numeric: list[bool]) -> str:
-    name, *cells = (
-        (escape(_cell(value)), f"{_CELL};{_side(right)}{_wrap(value)}")
-        for value, right in zip(row, numeric, strict=True)
+def _row(row: Iterable[Cell], is_text: list[bool]) -> str:
+    cells = "".join(
+        f"<td{_cell_style(value, left)}>{_words(_cell(value))}"
+        for value, left in zip(row, is_text, strict=True)
     )
-    head = f'<th scope="row" style="{name[1]};font-weight:400">{name[0]}</th>'
-    rest = "".join(f'<td style="{style}">{text}</td>' for text, style in cells)
-    return f'<tr style="background:none">{head}{rest}</tr>'
+    return f"<tr>{cells}"
+
+
+def _listed(table: Table) -> str:
+    return _title(table.caption) + _listed_or_table(table)
+
+
+def _listed_or_table(table: Table) -> str:
+    """Return a table in words as a list, which a narrow page wraps, and another as it is."""
+    if not _is_in_words(table):
+        return f"<div style=overflow-x:auto>{_table(table)}</div>"
+    items = "".join(f"<li>{_words(_in_words(row))}" for row in table.rows)
+    return f"{_LIST}{items}</ul>{_left_out(table.left_out, 'row')}"
 
 
 def _cell(value: Cell) -> str:
@@ -126,44 +170,31 @@ def _cell(value: Cell) -> str:
     return count(value) if isinstance(value, int) else number(value)
 
 
-def _wrap(value: Cell) -> str:
-    if not isinstance(value, str):
-        return ""
-    if len(value) > 32:
-        return ";min-width:180px;overflow-wrap:anywhere"
-    return "" if value.isalnum() else ";white-space:nowrap"
-
-
-def _side(right: bool) -> str:
-    return "text-align:right" if right else "text-align:left"
+def _cell_style(value: Cell, left: bool) -> str:
+    if isinstance(value, str) and len(value) > _LONG_CHARS:
+        return _LONG_CELL
+    return _TEXT_CELL if left else ""
 
 
 def _title(title: str) -> str:
-    return f'<div style="font-weight:600;padding:2px 0">{escape(title)}</div>' if title else ""
+    return f"<b>{_words(title)}</b>" if title else ""
 
 
 def _text(text: Text) -> str:
     left_out = _left_out(text.left_out, "line")
     if text.code:
-        code = escape("\n".join(text.lines))
-        return (
-            '<pre style="margin:0 0 8px;padding:8px 12px;overflow-x:auto;border-radius:4px;'
-            f'background:rgba(128,128,128,0.1);font-size:0.92em;line-height:1.45">{code}</pre>'
-            f"{left_out}"
-        )
-    items = "".join(f"<li>{escape(line)}</li>" for line in text.lines)
-    return f'<ul style="margin:2px 0 8px;padding-left:20px">{items}</ul>{left_out}'
+        code = _words("\n".join(text.lines))
+        style = "margin:0;padding:8px 12px;overflow-x:auto;background:rgba(128,128,128,.1)"
+        return f"<pre style='{style}'>{code}</pre>{left_out}"
+    items = "".join(f"<li>{_words(line)}" for line in text.lines)
+    return f"{_LIST}{items}</ul>{left_out}"
 
 
 def _folded(title: str, body: str) -> str:
-    return (
-        f'<details style="margin:0 0 6px"><summary style="cursor:pointer">{escape(title)}'
-        f'</summary><div style="padding:4px 0 0 14px">{body}</div></details>'
-    )
+    return f"<details><summary>{_words(title)}</summary>{body}</details>"
 
 
 def _left_out(rows: int, noun: str) -> str:
     if not rows:
         return ""
-    words = f"and {count(rows)} more {noun}{'s' if rows != 1 else ''}, not shown"
-    return f'<div style="font-size:0.85em;opacity:0.75">{words}</div>'
+    return f"<small>and {count(rows)} more {noun}{'s' if rows != 1 else ''}, not shown</small>"

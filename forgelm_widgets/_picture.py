@@ -1,14 +1,20 @@
-"""Charts as stand-alone SVG pictures for `<img>`: mid tones that read on white and on black."""
+"""Charts as stand-alone SVG pictures for `<img>`: mid tones that read on white and on black.
+
+They lie in every saved notebook, so they are written short: single quotes, which need no escape
+there, groups for what many marks share, and one relative path a line.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 
 from forgelm_widgets._card import Bar
+from forgelm_widgets._text import count, number
 
-__all__ = ["bars_svg", "curves_svg", "ticks"]
+__all__ = ["bar_words", "bars_svg", "curves_svg", "ticks"]
 
 _WIDTH = 440
 _INK = "#757d89"
@@ -22,43 +28,74 @@ _TIERS = {
 
 # Name in the curves, name in the legend, colour, width, dashes.
 _LINES = (
-    ("loss", "training", "#3b82b8", 0.8, ""),
+    ("loss", "training", "#8ab4d3", 1.0, ""),
     ("smooth", "training, smoothed", "#3b82b8", 2.0, ""),
     ("eval_loss", "evaluation", "#c8651b", 2.0, "6 3"),
 )
-_LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 46, 16, 28, 36, 230
+# Curves by any other name; colours that the colour-blind tell apart, and dashes.
+_COLOURS = ("#3b82b8", "#c8651b", "#1a8a7d", "#a05fb0", "#757d89", "#9c7a1c")
+_DASHES = ("", "6 3", "2 3", "9 3 2 3")
+_SAMPLES = {"": "—", "6 3": "- -", "2 3": "···", "9 3 2 3": "-·-"}
+_LEGEND_ROW = 18
+_LEFT, _RIGHT, _TOP, _BOTTOM, _HEIGHT = 36, 8, 26, 20, 170
+_FINE = 2  # a line is drawn to half a pixel
+_ROW = 22
 
 _Curves = Mapping[str, Sequence[tuple[float, float]]]
+_Style = tuple[str, str, str, float, str]
 _Place = Callable[[float, float], tuple[float, float]]
 
 
 def _svg(height: float, body: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" '
-        f'font-family="system-ui,sans-serif" font-size="12" fill="{_INK}">{body}</svg>'
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {height:g}' "
+        f"style='font:12px sans-serif' fill='{_INK}'>{body}</svg>"
     )
 
 
-def _label(x: float, y: float, text: str, anchor: str = "start") -> str:
-    side = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text x="{x:.0f}" y="{y:.0f}"{side}>{escape(text)}</text>'
+def _label(x: float, y: float, text: str) -> str:
+    return f"<text x='{x:.0f}' y='{y:.0f}'>{escape(text)}</text>"
 
 
-def bars_svg(bars: Sequence[Bar]) -> str:
-    """Return horizontal bars in the order given, each with its count and tier in words."""
-    most = max((bar.count for bar in bars), default=0) or 1
-    name_width = 14 + 7 * max((len(bar.name) for bar in bars), default=0)
-    left = min(220.0, name_width)
-    room = _WIDTH - left - 110
-    body = ""
+def _anchored(side: str, labels: str) -> str:
+    return f"<g text-anchor='{side}'>{labels}</g>" if labels else ""
+
+
+def bar_words(bar: Bar) -> str:
+    """Return what stands beside a bar: its count or score, its interval, and its tier."""
+    if bar.low is not None and bar.high is not None:
+        return f"{bar.count:.3f} ({bar.low:.3f}–{bar.high:.3f}) {bar.tier}".strip()
+    value = count(bar.count) if isinstance(bar.count, int) else number(bar.count)
+    return f"{value} {bar.tier}".strip()
+
+
+def bars_svg(bars: Sequence[Bar], full: float | None = None) -> str:
+    """Return horizontal bars in the order given; a thin line over a bar's end is its interval."""
+    most = full or max((bar.high or bar.count for bar in bars), default=0) or 1
+    left = min(200, 14 + 7 * max((len(bar.name) for bar in bars), default=0))
+    room = _WIDTH - left - 7 * max((len(bar_words(bar)) for bar in bars), default=0) - 8
+    names = words = whiskers = ""
+    boxes: dict[str, str] = {}
     for row, bar in enumerate(bars):
-        y, length = 6 + 24 * row, max(2.0, room * bar.count / most)
-        colour = _TIERS.get(bar.tier, _INK)
-        words = f"{bar.count:,} {bar.tier}".strip()
-        body += _label(left - 8, y + 13, bar.name, "end")
-        body += f'<rect x="{left:g}" y="{y}" width="{length:.1f}" height="17" rx="2" '
-        body += f'fill="{colour}"/>' + _label(left + length + 6, y + 13, words)
-    return _svg(12 + 24 * len(bars), body)
+        y = 4 + _ROW * row
+        length, low, high = (
+            round(room * min(1.0, max(0.0, value) / most))
+            for value in (bar.count, bar.low or 0, bar.high or 0)
+        )
+        length = max(2, length)
+        colour = _TIERS.get(bar.tier, _TIERS["medium"])
+        boxes[colour] = boxes.get(colour, "") + f"M{left} {y}h{length}v16h-{length}z"
+        names += _label(left - 8, y + 13, bar.name)
+        words += _label(left + max(length, high) + 6, y + 13, bar_words(bar))
+        if bar.low is not None and bar.high is not None:
+            whiskers += f"M{left + low} {y + 4}v8m0-4H{left + high}m0-4v8"
+    body = _anchored("end", names) + words
+    # A whisker has to be seen on its bar, on white and on black.
+    pale = " opacity='.5'" if whiskers else ""
+    body += "".join(f"<path fill='{colour}'{pale} d='{path}'/>" for colour, path in boxes.items())
+    if whiskers:
+        body += f"<path fill='none' stroke='{_INK}' stroke-width='2' d='{whiskers}'/>"
+    return _svg(6 + _ROW * len(bars), body)
 
 
 def ticks(low: float, high: float, about: int) -> list[float]:
@@ -79,7 +116,11 @@ def ticks(low: float, high: float, about: int) -> list[float]:
 
 
 def curves_svg(curves: _Curves) -> str:
-    """Return loss curves over steps with axes and a legend; the lines differ in dash and width."""
+    """Return loss curves over steps with axes and a legend; the lines differ in dash and width.
+
+    Curves that are not those of one run are told apart by colour, dash and their own name.
+    """
+    styles = _styles(curves)
     points = [point for line in curves.values() for point in line]
     if not points:
         return _svg(40, _label(_LEFT, 24, "No loss was logged."))
@@ -90,14 +131,24 @@ def curves_svg(curves: _Curves) -> str:
         across = (x - x_low) / (x_high - x_low) * (_WIDTH - _LEFT - _RIGHT)
         return _LEFT + across, _TOP + (y_high - y) / (y_high - y_low) * (_HEIGHT - _TOP - _BOTTOM)
 
-    heights = [(value, place(x_low, value)[1]) for value in ticks(y_low, y_high, 5)]
-    grid = "".join(f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" for _, y in heights)
-    body = f'<path d="{grid}" stroke="{_INK}" opacity="0.25"/>'
-    body += "".join(_label(_LEFT - 6, y + 4, f"{value:g}", "end") for value, y in heights)
-    for value in ticks(x_low, x_high, 6):
-        body += _label(place(value, y_low)[0], _HEIGHT - _BOTTOM + 15, f"{value:g}", "middle")
-    body += _label((_LEFT + _WIDTH) / 2, _HEIGHT - 3, "step", "middle") + _label(0, 14, "loss")
-    return _svg(_HEIGHT, body + _lines(curves, place) + _legend(curves))
+    heights = [(value, place(x_low, value)[1]) for value in ticks(y_low, y_high, 3)]
+    grid = "".join(f"M{_LEFT} {y:.0f}H{_WIDTH - _RIGHT}" for _, y in heights)
+    body = f"<path d='{grid}' stroke='{_INK}' opacity='.25'/>"
+    body += _anchored("end", "".join(_label(_LEFT - 6, y + 4, f"{v:g}") for v, y in heights))
+    below = [(place(v, y_low)[0], v) for v in ticks(x_low, x_high, 4)]
+    steps = "".join(_label(min(x, _WIDTH - 18), _HEIGHT - 4, f"{v:g}") for x, v in below)
+    body += _anchored("middle", steps) + _label(0, 13, "loss")
+    legend, lower_by = _legend(styles)
+    return _svg(_HEIGHT + lower_by, body + _lines(curves, styles, place) + legend)
+
+
+def _styles(curves: _Curves) -> list[_Style]:
+    known = [style for style in _LINES if curves.get(style[0])]
+    others = [name for name in curves if curves[name] and name not in {line[0] for line in _LINES}]
+    return known + [
+        (name, name, _COLOURS[at % len(_COLOURS)], 1.6, _DASHES[at % len(_DASHES)])
+        for at, name in enumerate(others)
+    ]
 
 
 def _range(values: list[float], margin: float) -> tuple[float, float]:
@@ -106,28 +157,46 @@ def _range(values: list[float], margin: float) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _lines(curves: _Curves, place: _Place) -> str:
+def _lines(curves: _Curves, styles: Sequence[_Style], place: _Place) -> str:
     body = ""
-    for name, _, colour, width, dashes in _LINES:
-        spots = [place(x, y) for x, y in curves.get(name, ())]
-        if not spots:
-            continue
-        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in spots)
-        body += f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width}" '
-        body += f'stroke-dasharray="{dashes}" opacity="{0.6 if name == "loss" else 1}"/>'
-        if name == "eval_loss" and len(spots) <= 60:
-            body += "".join(
-                f'<path d="M{x:.1f} {y - 4:.1f}l4 4l-4 4l-4 -4z" fill="{colour}"/>'
-                for x, y in spots
-            )
-    return body
+    for name, _, colour, width, dashes in styles:
+        spots = [place(x, y) for x, y in curves[name]]
+        body += f"<path d='{_path(spots)}'{_stroke(colour, width, dashes)}/>"
+        if len(spots) == 1:
+            x, y = (round(_FINE * value) for value in spots[0])
+            body += f"<circle cx='{x}' cy='{y}' r='6' fill='{colour}'/>"
+    return f"<g transform='scale({1 / _FINE:g})' fill='none'>{body}</g>"
 
 
-def _legend(curves: _Curves) -> str:
-    body, x = "", float(_LEFT)
-    for name, words, colour, width, dashes in _LINES:
-        if curves.get(name):
-            body += f'<path d="M{x:g} 10h18" stroke="{colour}" stroke-width="{width}" '
-            body += f'stroke-dasharray="{dashes}"/>' + _label(x + 23, 14, words)
-            x += 42 + 7 * len(words)
-    return body
+def _path(spots: Sequence[tuple[float, float]]) -> str:
+    """Return a line as one relative path in whole numbers, without spaces where none are needed."""
+    grid = [(round(_FINE * x), round(_FINE * y)) for x, y in spots]
+    path = f"M{grid[0][0]} {grid[0][1]}"
+    for (x, y), (to_x, to_y) in pairwise(grid):
+        if (x, y) != (to_x, to_y):
+            path += f"l{to_x - x} {to_y - y}".replace(" -", "-")
+    return path
+
+
+def _stroke(colour: str, width: float, dashes: str) -> str:
+    said = f" stroke='{colour}' stroke-width='{_FINE * width:g}'"
+    if dashes:
+        spaced = " ".join(f"{_FINE * int(length)}" for length in dashes.split())
+        said += f" stroke-dasharray='{spaced}'"
+    return said
+
+
+def _legend(styles: Sequence[_Style]) -> tuple[str, float]:
+    """Return the legend, and by how much it lengthens the picture: names of any length go below."""
+    names = [
+        (f"fill='{colour}'", f"{_SAMPLES[dashes]} {escape(words)}")
+        for _, words, colour, _, dashes in styles
+    ]
+    if sum(25 + 7 * len(words) for _, words, *_ in styles) <= _WIDTH - _LEFT:
+        spans = " ".join(f"<tspan {fill} dx='12'>{words}</tspan>" for fill, words in names)
+        return f"<text x='{_LEFT - 12}' y='13'>{spans}</text>", 0.0
+    lines = (
+        f"<text x='{_LEFT}' y='{_HEIGHT + _LEGEND_ROW * row - 4}' {fill}>{words}</text>"
+        for row, (fill, words) in enumerate(names, start=1)
+    )
+    return "".join(lines), _LEGEND_ROW * len(names)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from forgelm_widgets._frames import load_pandas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 else:
     _Statuses = list
 
-__all__ = ["RunList"]
+__all__ = ["RunList", "frame_of_runs"]
 
 _TIMES = ("started_at", "updated_at")
 
@@ -24,24 +27,9 @@ class RunList(_Statuses):
     def to_frame(self) -> pd.DataFrame:
         """Return one row a run; times are UTC timestamps, states and methods categories."""
         from forgelm import RunStatus
-        from forgelm_widgets._frames import load_pandas
 
-        pandas = load_pandas()
         names = list(RunStatus.__dataclass_fields__)
-        frame: pd.DataFrame = pandas.DataFrame([status.to_dict() for status in self], columns=names)
-        for name in _TIMES:
-            frame[name] = pandas.to_datetime(frame[name].astype("float64"), unit="s", utc=True)
-        return frame.astype(
-            {
-                "state": "category",
-                "trainer_type": "category",
-                "loss": "float64",
-                "eval_loss": "float64",
-                "eta_s": "float64",
-                "success": "boolean",
-                "pid": "Int64",
-            }
-        )
+        return frame_of_runs([status.to_dict() for status in self], names)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from forgelm_widgets._display import CARDS, bundle
@@ -50,3 +38,29 @@ class RunList(_Statuses):
 
     def _repr_pretty_(self, printer: Any, _: bool) -> None:
         printer.text(self._repr_mimebundle_()["text/plain"])
+
+
+def frame_of_runs(rows: Sequence[Mapping[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """Return rows that hold what a `RunStatus` does, or less or more, with fit types."""
+    pandas = load_pandas()
+    sound = [{name: _sound(value) for name, value in row.items()} for row in rows]
+    frame: pd.DataFrame = pandas.DataFrame(sound, columns=columns)
+    for name in _TIMES:
+        seconds = frame[name].astype("float64")
+        frame[name] = pandas.to_datetime(seconds, unit="s", utc=True, errors="coerce")
+    return frame.astype(
+        {
+            "state": "category",
+            "trainer_type": "category",
+            "loss": "float64",
+            "eval_loss": "float64",
+            "eta_s": "float64",
+            "success": "boolean",
+            "pid": "Int64",
+        }
+    )
+
+
+def _sound(value: Any) -> Any:
+    """Return a text without the lone surrogates of a path that is no UTF-8, which Arrow refuses."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import unicodedata
 
-from forgelm import mask_secrets
-
-__all__ = ["clean", "count", "duration", "number", "plural"]
+__all__ = ["clean", "count", "duration", "number", "plural", "size"]
 
 # A secret that begins just before the cut must be whole to be recognised: a key block is < 8 kB.
 _LOOK_AHEAD_CHARS = 8_000
+_LONGEST_S = 1e9
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -21,6 +20,9 @@ def clean(text: str, limit_chars: int) -> str:
         >>> clean("invoice\\u202efdp.exe", 40)
         'invoice\\\\u202efdp.exe'
     """
+    # Here, because it brings all of the data audit: a form is on the page before it is needed.
+    from forgelm import mask_secrets
+
     masked = mask_secrets(text[: limit_chars + _LOOK_AHEAD_CHARS])
     shown = "".join(_visible(character) for character in masked[: limit_chars + 1])
     return shown if len(shown) <= limit_chars else shown[: max(0, limit_chars - 1)] + "…"
@@ -66,6 +68,19 @@ def number(value: float) -> str:
     return "not a number" if math.isnan(value) else ("infinite" if value > 0 else "−infinite")
 
 
+def size(size_bytes: int) -> str:
+    """Return an amount of data in the unit that fits it.
+
+    Example:
+        >>> size(512), size(1_240_000_000)
+        ('512 bytes', '1.2 GB')
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(size_bytes) >= factor:
+            return f"{size_bytes / factor:.1f} {unit}"
+    return f"{size_bytes} bytes"
+
+
 def duration(seconds: float) -> str:
     """Return a length of time as a person says it.
 
@@ -73,7 +88,7 @@ def duration(seconds: float) -> str:
         >>> duration(4.25), duration(84), duration(7380)
         ('4.2 s', '1 min 24 s', '2 h 3 min')
     """
-    if not math.isfinite(seconds) or seconds < 0:
+    if not 0 <= seconds < _LONGEST_S:
         return "unknown"
     if seconds < 10:
         return f"{seconds:.1f} s"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from numbers import Integral, Real
@@ -16,10 +18,26 @@ __all__ = [
     "append_json_line",
     "json_safe",
     "open_atomic",
+    "open_regular_file",
     "sync_folder",
     "write_atomic",
     "write_json_atomic",
 ]
+
+
+def open_regular_file(path: str | Path) -> BinaryIO:
+    """Open a file for reading; a pipe or a device in its place is not waited for.
+
+    Raises:
+        OSError: It is no regular file, or it cannot be read.
+    """
+    # The built-in open would wait here until somebody writes into a pipe.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    stream = open(os.open(path, flags), "rb")  # noqa: SIM115 - the caller closes it
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    raise OSError(errno.EINVAL, "is no regular file", str(path))
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from forgelm._core.files import open_regular_file
+
 __all__ = ["EXIT_FILE", "RUN_FILE", "STATUS_FILE", "finite", "read_document"]
 
 RUN_FILE = "run.json"
@@ -19,7 +21,7 @@ _LARGEST_BYTES = 8_000_000
 def read_document(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file of a run, None where there is none that can be read."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular_file(path) as stream:
             document = json.loads(stream.read(_LARGEST_BYTES))
     except (OSError, ValueError, RecursionError):
         return None

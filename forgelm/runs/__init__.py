@@ -23,7 +23,8 @@ from forgelm.runs._progress import (
 )
 from forgelm.runs._run import Run, attach_run, list_runs
 from forgelm.runs._secrets import config_from_document, config_to_document
-from forgelm.runs._status import RunState, RunStatus, read_stop
+from forgelm.runs._status import RunState, RunStatus
+from forgelm.runs._stop import asks_for_best, read_stop
 
 __all__ = [
     "CHECKPOINT_MANIFEST",
@@ -38,6 +39,7 @@ __all__ = [
     "RunState",
     "RunStatus",
     "StatusFile",
+    "asks_for_best",
     "attach_run",
     "config_from_document",
     "config_to_document",

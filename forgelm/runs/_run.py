@@ -11,11 +11,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from forgelm._core import open_regular_file
 from forgelm.errors import ConfigError, DataError, TrainingError
 from forgelm.results import TrainResult, Verdict
-from forgelm.runs._files import EXIT_FILE, LOG_FILE, STOP_FILE, read_document
+from forgelm.runs._files import (
+    EXIT_FILE,
+    LOG_FILE,
+    METRICS_FILE,
+    RUN_FILE,
+    read_document,
+)
 from forgelm.runs._progress import ProgressEvent, ProgressTail, read_progress
 from forgelm.runs._status import RunState, RunStatus, read_status
+from forgelm.runs._stop import ask_to_stop
 
 __all__ = ["Run", "attach_run", "list_runs"]
 
@@ -48,25 +56,45 @@ class Run:
         """
         return read_status(self.run_dir)
 
+    def document(self) -> dict[str, Any]:
+        """Return what was written down at the start: the configuration, the versions, the process.
+
+        It is as it stands in the file, unchecked, and empty where there is none that can be read.
+        """
+        return read_document(self.run_dir / RUN_FILE) or {}
+
+    def tail(self) -> ProgressTail:
+        """Return a reader of the events as they come, at the first one."""
+        return ProgressTail(self.run_dir / METRICS_FILE)
+
     @property
     def state(self) -> RunState:
         """Where the run stands now, in one word."""
         return self.status().state
 
-    def stop(self, reason: str = "asked to stop", *, timeout: float | None = 60.0) -> RunStatus:
+    def stop(
+        self,
+        reason: str = "asked to stop",
+        *,
+        timeout: float | None = 60.0,
+        keep_best: bool = False,
+    ) -> RunStatus:
         """Ask the run to stop at the end of its step, and wait until it has.
 
         Args:
             reason: Why; the record and the result say it.
             timeout: Seconds to wait at most: 0 returns at once, None waits as long as it takes.
+            keep_best: End the run as if it had come to its end: the best checkpoint so far is
+                judged and saved as the final model. Where nothing was evaluated yet it stops as
+                any other, and says so.
 
         Returns:
             The status: "stopped", with the checkpoint that was saved, or "stopping" when it takes
-            longer. A run that had ended is left as it is.
+            longer; with `keep_best` "finished", with the final model. A run that had ended is left
+            as it is, and of several requests the first one counts.
         """
         if not self.status().ended:
-            with suppress(FileExistsError), open(self.run_dir / STOP_FILE, "x") as stream:
-                stream.write(reason)
+            ask_to_stop(self.run_dir, reason, keep_best=keep_best)
         try:
             return self.wait(timeout)
         except TimeoutError:
@@ -113,7 +141,7 @@ class Run:
     def log_tail(self, lines: int = 20) -> str:
         """Return the last lines that a detached run printed, empty for any other."""
         try:
-            with open(self.run_dir / LOG_FILE, "rb") as stream:
+            with open_regular_file(self.run_dir / LOG_FILE) as stream:
                 stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
                 text = stream.read().decode("utf-8", errors="replace")
         except FileNotFoundError:

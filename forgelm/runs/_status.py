@@ -15,12 +15,12 @@ from forgelm.runs._files import (
     EXIT_FILE,
     RUN_FILE,
     STATUS_FILE,
-    STOP_FILE,
     read_document,
 )
 from forgelm.runs._heartbeat import QUIET_PHASE_S
+from forgelm.runs._stop import read_stop
 
-__all__ = ["ENDED", "RunState", "RunStatus", "read_status", "read_stop"]
+__all__ = ["ENDED", "RunState", "RunStatus", "read_status"]
 
 RunState = Literal[
     "starting", "running", "stopping", "stopped", "finished", "failed", "died", "stalled"
@@ -147,15 +147,6 @@ def _going(
     if status.get("state") == "stopping":
         state = "stopping"
     return state, _text(status.get("message"))
-
-
-def read_stop(folder: Path) -> str | None:
-    """Return the reason in the `STOP` file, None where nobody asked for a stop."""
-    try:
-        with open(folder / STOP_FILE, encoding="utf-8", errors="replace") as stream:
-            return stream.read(1_000).strip() or "asked to stop"
-    except OSError:
-        return None
 
 
 def _assemble(

@@ -39,4 +39,4 @@ def follow_run(run: Run, listeners: Listeners, stop: StopRequest) -> TrainResult
 def _pass_on(run: Run, stop: StopRequest, asked: threading.Event) -> None:
     if stop.reason is not None and not asked.is_set():
         asked.set()
-        run.stop(stop.reason, timeout=0)
+        run.stop(stop.reason, timeout=0, keep_best=stop.keep_best)

@@ -246,6 +246,13 @@ class Session:
             result.error = f"stopped after step {watcher.stopped_at}: {self.stop.reason}"
             self.record.stopped(watcher.stopped_at, result)
             return result
+        if watcher.ended_at is not None:
+            self.record.wrote(
+                "training.ended_early",
+                step=watcher.ended_at,
+                reason=self.stop.reason,
+                checkpoint=outcome.kept,
+            )
         self.ranks.part()
         if self.directory is None:
             result.error = "the run's first process has the result"

@@ -98,9 +98,15 @@ class ForgeTrainer:
         """Let `listener` hear nothing more."""
         self._listeners.remove(listener)
 
-    def stop(self, reason: str = "asked to stop") -> None:
-        """Ask the run to stop at the end of its step and save; any thread may call this."""
-        self._stop.ask(reason)
+    def stop(self, reason: str = "asked to stop", *, keep_best: bool = False) -> None:
+        """Ask the run to stop at the end of its step and save; any thread may call this.
+
+        Args:
+            reason: Why; the record and the result say it.
+            keep_best: End the run as if it had come to its end: the best checkpoint so far is
+                judged and saved as the final model, if there is one.
+        """
+        self._stop.ask(reason, keep_best=keep_best)
 
     def train(self, *, resume: bool | str | os.PathLike[str] = False) -> TrainResult:
         """Train, evaluate, judge and save.

@@ -23,9 +23,9 @@ def verify_annex_iv_card(result: Any) -> Card:
         kind="verify-annex-iv-result",
         label="Annex IV document",
         good="The document is complete, and the one that was written",
-        figures=[Figure(count(len(missing)), "required fields missing")],
+        figures=[Figure.of(len(missing), "required field missing", "required fields missing")],
         tables=[
-            *([Table("Not filled", ("Field",), missing)] if missing else []),
+            *([Table("Not filled", ("Field",), missing, told=True)] if missing else []),
             Table("Hash of the document", ("Which", "SHA-256"), hashes, folded=True),
         ],
         notes=result.notes,
@@ -44,7 +44,7 @@ def verify_integrity_card(result: Any) -> Card:
         label="Model folder",
         good=f"{plural(result.files_checked, 'file')}, byte for byte those of the manifest",
         figures=figures,
-        tables=[Table("What differs", ("How", "File"), rows)] if rows else [],
+        tables=[Table("What differs", ("How", "File"), rows, told=True)] if rows else [],
         notes=result.notes,
     )
 

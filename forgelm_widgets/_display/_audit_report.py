@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from forgelm_widgets._card import Bar, Card, Figure, Mark, Table, Text
+from forgelm_widgets._card import BARS_DRAWN, Bar, Card, Figure, Mark, Table, Text
+from forgelm_widgets._picture import bar_words
 from forgelm_widgets._text import count, plural
 
 if TYPE_CHECKING:
@@ -27,20 +28,20 @@ def audit_report_card(report: AuditReport) -> Card:
         mark=_mark(report, leaked),
         headline=_headline(report, leaked),
         figures=[
-            Figure(count(report.total_samples), "rows"),
+            Figure.of(report.total_samples, "row"),
             Figure(count(sum(report.pii_summary.values())), "personal data"),
-            Figure(count(sum(report.secrets_summary.values())), "secrets"),
-            Figure(count(report.duplicate_count), "near-duplicate pairs"),
-            Figure(count(leaked), "rows in two splits"),
+            Figure.of(sum(report.secrets_summary.values()), "secret"),
+            Figure.of(report.duplicate_count, "near-duplicate pair"),
+            Figure.of(leaked, "row in two splits", "rows in two splits"),
             *(
-                [Figure(count(_flagged(report)), "rows of poor text")]
+                [Figure.of(_flagged(report), "row of poor text", "rows of poor text")]
                 if report.quality_summary
                 else []
             ),
         ],
         bars=list(_bars(report)),
         picture_text="Findings by kind: "
-        + ", ".join(f"{bar.name} {count(bar.count)} {bar.tier}" for bar in _bars(report)),
+        + ", ".join(f"{bar.name} {bar_words(bar)}" for bar in _bars(report)),
         tables=list(_tables(report, leaks)),
         texts=list(_texts(report)),
     )
@@ -112,21 +113,22 @@ def _bars(report: AuditReport) -> Iterator[Bar]:
 def _tables(report: AuditReport, leaks: list[Any]) -> Iterator[Table]:
     yield Table(
         "Splits",
-        ("Split", "Rows", "Median length", "95th percentile", "Empty", "Unreadable"),
+        ("Split", "Rows", "Characters, median", "95th percentile", "Empty", "Unreadable"),
         [_split_row(name, split) for name, split in report.splits.items()],
     )
+    is_drawn = len(report.pii_summary) + len(report.secrets_summary) <= BARS_DRAWN
     if report.pii_summary:
-        yield Table("Personal data", ("Kind", "Tier", "Found"), _pii_rows(report))
+        yield Table("Personal data", ("Kind", "Tier", "Found"), _pii_rows(report), drawn=is_drawn)
     if report.secrets_summary:
         rows = sorted(report.secrets_summary.items(), key=lambda row: (-row[1], row[0]))
-        yield Table("Secrets", ("Kind", "Found"), rows)
+        yield Table("Secrets", ("Kind", "Found"), rows, drawn=is_drawn)
     pairs = report.near_duplicate_summary.get("pairs_per_split", {})
     if any(pairs.values()):
         yield Table("Near duplicates", ("Split", "Pairs"), list(pairs.items()))
     if leaks:
         yield Table(
             "Rows shared between splits",
-            ("Split", "also in", "Rows", "Share"),
+            ("Split", "also in", "Rows", "Share, %"),
             [row for names, rows, rates in leaks for row in _leak_rows(names, rows, rates)],
         )
     checks = report.quality_summary.get("by_check", {})
@@ -190,13 +192,13 @@ def _pii_rows(report: AuditReport) -> list[tuple[str, str, int]]:
     return [(kind, tier, number) for kind, number, tier in _by_type(report)]
 
 
-def _split_row(name: str, split: Mapping[str, Any]) -> tuple[str | int | None, ...]:
+def _split_row(name: str, split: Mapping[str, Any]) -> tuple[str | int | float | None, ...]:
     lengths = split.get("text_length") or {}
     return (
         name,
         int(split.get("sample_count", 0)),
-        _characters(lengths.get("p50")),
-        _characters(lengths.get("p95")),
+        lengths.get("p50"),
+        lengths.get("p95"),
         int(split.get("null_or_empty_count", 0)),
         _unreadable(split),
     )
@@ -208,12 +210,8 @@ def _unreadable(split: Mapping[str, Any]) -> int:
     )
 
 
-def _characters(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f} chars"
-
-
 def _leak_rows(
     names: list[str], rows: list[int], rates: list[float]
-) -> Iterator[tuple[str, str, int, str]]:
+) -> Iterator[tuple[str, str, int, float]]:
     for name, other, shared, rate in zip(names, reversed(names), rows, rates, strict=True):
-        yield name, other, shared, f"{100 * rate:.1f} %"
+        yield name, other, shared, round(100 * rate, 2)

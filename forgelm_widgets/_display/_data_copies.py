@@ -26,10 +26,10 @@ def mask_summary_card(summary: MaskSummary) -> Card:
         f"{plural(summary.rows_masked, 'row')} of {count(summary.rows)}"
         + _left_out(summary.skipped),
         figures=[
-            Figure(count(summary.rows), "rows written"),
-            Figure(count(summary.rows_masked), "rows masked"),
-            Figure(count(replaced), "replacements"),
-            Figure(count(summary.skipped), "lines left out"),
+            Figure.of(summary.rows, "row written", "rows written"),
+            Figure.of(summary.rows_masked, "row masked", "rows masked"),
+            Figure.of(replaced, "replacement"),
+            Figure.of(summary.skipped, "line left out", "lines left out"),
         ],
         tables=[
             *([Table("Replaced", ("Kind", "Count"), rows)] if rows else []),
@@ -51,10 +51,10 @@ def dedup_summary_card(summary: DedupSummary) -> Card:
         headline=f"{plural(gone, 'row')} of {count(summary.rows)} taken out"
         + _left_out(summary.skipped),
         figures=[
-            Figure(count(summary.rows_kept), "rows kept"),
+            Figure.of(summary.rows_kept, "row kept", "rows kept"),
             Figure(count(sum(summary.duplicates.values())), "near duplicates out"),
             Figure(count(sum(summary.leaked.values())), "leaked rows out"),
-            Figure(count(summary.skipped), "lines left out"),
+            Figure.of(summary.skipped, "line left out", "lines left out"),
         ],
         tables=[
             *([Table("Taken out", ("Split", "Near duplicates", "Leaked"), rows)] if rows else []),
@@ -68,7 +68,7 @@ def split_summary_card(summary: SplitSummary) -> Card:
     """Return how many rows each split got as a card."""
     total = sum(summary.rows.values())
     rows = [
-        (name, number, f"{100 * number / total:.1f} %" if total else "–", summary.files.get(name))
+        (name, number, round(100 * number / total, 2) if total else None, summary.files.get(name))
         for name, number in summary.rows.items()
     ]
     return Card(
@@ -78,7 +78,7 @@ def split_summary_card(summary: SplitSummary) -> Card:
         headline=f"{plural(total, 'row')} in {plural(len(rows), 'split')}, no near duplicate in two"
         + _left_out(summary.skipped),
         figures=[Figure(count(number), name) for name, number in summary.rows.items()],
-        tables=[Table("Splits", ("Split", "Rows", "Share", "File"), rows)],
+        tables=[Table("Splits", ("Split", "Rows", "Share, %", "File"), rows)],
         texts=_notes(summary.notes),
     )
 
@@ -88,7 +88,7 @@ def audit_diff_card(diff: AuditDiff) -> Card:
     changed = [change for change in diff.changes if change.delta]
     same = [change for change in diff.changes if not change.delta]
     head = ("Section", "Figure", "Before", "After", "Change")
-    rows = [(c.section, c.name, c.before, c.after, f"{c.delta:+,}") for c in changed]
+    rows = [(c.section, c.name, c.before, c.after, c.delta) for c in changed]
     unchanged = [(c.section, c.name, c.after) for c in same]
     return Card(
         kind="audit-diff",

@@ -30,7 +30,9 @@ def doctor_report_card(report: Any) -> Card:
             Figure("on" if report.offline else "off", "offline mode"),
         ],
         tables=[
-            Table(title, ("What", "Found"), groups[status], folded=status == "ok")
+            Table(
+                title, ("What", "Found"), groups[status], status == "ok", told=status == "problem"
+            )
             for status, title in titles
             if groups[status]
         ],

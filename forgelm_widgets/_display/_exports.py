@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from forgelm_widgets._card import Card, Figure, Mark, Table
-from forgelm_widgets._text import count, plural
+from forgelm_widgets._text import count, plural, size
 
 if TYPE_CHECKING:
     from forgelm import ExportResult, MergeResult
@@ -27,7 +27,7 @@ def export_result_card(result: ExportResult) -> Card:
         mark=mark,
         headline=f"Written as {result.dtype}; {compared}",
         figures=[
-            Figure(_size(result.size_bytes), "size"),
+            Figure(size(result.size_bytes), "size"),
             Figure(count(result.tensor_count), "tensors"),
             Figure(result.dtype, "number format"),
         ],
@@ -58,10 +58,3 @@ def _compared(difference: float | None, tolerance: float | None) -> tuple[Mark, 
         return "attention", "its logits were not compared with the model's"
     allowed = f"its logits differ by {difference:.1e} of the largest, {tolerance:.1e} is allowed"
     return "ok", allowed
-
-
-def _size(size_bytes: int) -> str:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes} bytes"

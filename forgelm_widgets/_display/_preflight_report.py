@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from forgelm_widgets._card import Bar, Card, Figure, Mark, Table
-from forgelm_widgets._text import count, plural
+from forgelm_widgets._picture import bar_words
+from forgelm_widgets._text import count, plural, size
 
 if TYPE_CHECKING:
-    from forgelm import PreflightReport
+    from forgelm import MemoryEstimate, PreflightReport
 
-__all__ = ["preflight_report_card"]
+__all__ = ["memory_estimate_card", "preflight_report_card"]
 
 
 def preflight_report_card(report: PreflightReport) -> Card:
     """Return everything that is known of a training before it starts as a card."""
     mark, headline = _verdict(report)
-    bars = list(_bars(report))
-    parts = ", ".join(f"{bar.name} {count(bar.count)} MB" for bar in bars)
+    bars = list(_memory_bars(report.memory)) if report.memory is not None else []
     return Card(
         kind="preflight-report",
         label="Preflight",
@@ -26,7 +26,7 @@ def preflight_report_card(report: PreflightReport) -> Card:
         headline=headline,
         figures=list(_figures(report)),
         bars=bars,
-        picture_text=f"Memory by part: {parts}",
+        picture_text=_memory_text(bars),
         tables=list(_tables(report)),
     )
 
@@ -55,17 +55,25 @@ def _figures(report: PreflightReport) -> Iterator[Figure]:
         yield Figure(total, f"memory needed: {report.memory.outlook}")
 
 
-def _bars(report: PreflightReport) -> Iterator[Bar]:
-    parts = report.memory.parts if report.memory is not None else {}
-    for name, size_bytes in sorted(parts.items(), key=lambda item: -item[1]):
+def _memory_bars(memory: MemoryEstimate) -> Iterator[Bar]:
+    for name, size_bytes in sorted(memory.parts.items(), key=lambda item: -item[1]):
         if size_bytes:
             yield Bar(name, max(1, round(size_bytes / 2**20)), "MB")
+
+
+def _memory_table(memory: MemoryEstimate | None) -> list[Table]:
+    rows = [(name, size_bytes) for name, size_bytes in memory.parts.items()] if memory else []
+    return [Table("Memory by part", ("Part", "Bytes"), rows, drawn=True)] if rows else []
+
+
+def _memory_text(bars: Sequence[Bar]) -> str:
+    return "Memory by part: " + ", ".join(f"{bar.name} {bar_words(bar)}" for bar in bars)
 
 
 def _tables(report: PreflightReport) -> Iterator[Table]:
     if report.findings:
         findings = [(each.severity, each.path, each.message) for each in report.findings]
-        yield Table("What to know", ("Severity", "Key", "What"), findings)
+        yield Table("What to know", ("Severity", "Key", "What"), findings, told=True)
     if report.data:
         head = ("Data", "Split", "Rows", "Format", "Tokens p50", "Tokens p95", "Cut short")
         rows = [
@@ -81,6 +89,30 @@ def _tables(report: PreflightReport) -> Iterator[Table]:
             for look in report.data
         ]
         yield Table("Data", head, rows)
+    yield from _memory_table(report.memory)
     if report.versions:
         versions = [(name, found or "not installed") for name, found in report.versions.items()]
         yield Table("Packages", ("Package", "Release"), versions, folded=True)
+
+
+def memory_estimate_card(memory: MemoryEstimate) -> Card:
+    """Return the memory that a training needs, by part, against what is free."""
+    marks: dict[str, Mark] = {"fits": "ok", "tight": "attention", "will not fit": "bad"}
+    bars = list(_memory_bars(memory))
+    needed = f": {size(memory.total_bytes)} needed" if bars else ""
+    free = f", {size(memory.free_bytes)} free" if memory.free_bytes is not None else ""
+    said = {"fits": "It fits", "tight": "It is tight", "will not fit": "It will not fit"}
+    unknown = f"Not known: {memory.reason or 'the model cannot be described'}"
+    return Card(
+        kind="memory-estimate",
+        label="Memory of a training",
+        mark=marks.get(memory.outlook, "neutral"),
+        headline=f"{said[memory.outlook]}{needed}{free}" if memory.outlook in said else unknown,
+        figures=[
+            Figure(count(memory.trainable_parameters), "numbers trained"),
+            Figure(count(memory.tokens), "tokens in the longest row"),
+        ],
+        bars=bars,
+        picture_text=_memory_text(bars),
+        tables=_memory_table(memory),
+    )

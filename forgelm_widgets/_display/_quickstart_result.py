@@ -44,7 +44,7 @@ def quickstart_result_card(result: QuickstartResult) -> Card:
         if done
         else "The quickstart did not end well; the table says where",
         figures=training.figures,
-        curves=training.curves,
+        curves={name: curve for name, curve in training.curves.items() if name != "loss"},
         picture_text=training.picture_text,
         tables=[
             Table("What happened", ("Stage", "Outcome"), stages),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_card", "run_list_card", "run_status_card"]
 
-_POINTS_DRAWN = 110
+_POINTS_DRAWN = 40
 _BAD = {"failed", "died"}
 _ATTENTION = {"stalled", "stopping", "stopped"}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forgelm import read_progress
+from forgelm import Run
 from forgelm_widgets._card import Card, Figure, Mark, Table
 from forgelm_widgets._text import count, duration, number
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_curves", "train_result_card"]
 
-_POINTS_DRAWN = 110
+_POINTS_DRAWN = 40
 _MOST_BYTES_READ = 64_000_000
 
 
@@ -46,10 +46,8 @@ def read_curves(output_dir: str | None) -> RunCurves | None:
     try:
         if path.stat().st_size > _MOST_BYTES_READ:
             return None
-        curves = RunCurves.of(read_progress(path))
-        curves.status()  # values of the wrong type show up here at the latest
-        return curves
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        return RunCurves.read(Run(output_dir).tail())
+    except OSError:
         return None
 
 
@@ -68,15 +66,15 @@ def _verdict(result: TrainResult) -> tuple[Mark, str]:
 
 
 def _figures(result: TrainResult, curves: RunCurves | None) -> Iterator[Figure]:
-    ends = curves.first_and_last("smooth") if curves else None
+    ends = curves.first_and_last("loss~smooth") if curves else None
     if ends:
         yield Figure(f"{number(ends[0])} → {number(ends[1])}", "training loss, smoothed")
     before, after = (result.metrics.get(key) for key in ("baseline_eval_loss", "eval_loss"))
     if after is not None:
         start = f"{number(before)} → " if before is not None else ""
         yield Figure(start + number(after), "evaluation loss")
-    if curves and curves.events:
-        yield Figure(count(curves.events[-1].step), "steps")
+    if curves and len(curves):
+        yield Figure(count(curves.step), "steps")
     usage = result.resource_usage or {}
     if isinstance(seconds := usage.get("training_duration_seconds"), int | float):
         yield Figure(duration(seconds), "duration")
@@ -91,7 +89,7 @@ def _tables(result: TrainResult) -> Iterator[Table]:
         ("Last checkpoint", result.last_checkpoint),
         ("Run directory", result.output_dir),
     ]
-    yield Table("Where it lies", ("What", "Path"), [row for row in paths if row[1]])
+    yield Table("Where it lies", ("What", "Path"), [row for row in paths if row[1]], told=True)
     if result.verdicts:
         rows = [(v.gate, v.status.replace("_", " "), v.reason) for v in result.verdicts]
         yield Table("Gates", ("Gate", "Verdict", "Reason"), rows)

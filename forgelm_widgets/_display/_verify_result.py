@@ -17,7 +17,7 @@ def verify_result_card(result: VerifyResult) -> Card:
     """Return what verifying a log gave as a card; the whole chain head is a click away."""
     head = result.chain_head
     notes = [Text("What this does not prove", result.notes, folded=False)] if result.notes else []
-    figures = [Figure(count(result.entries_count), "entries read")]
+    figures = [Figure.of(result.entries_count, "entry read", "entries read")]
     if result.first_invalid_index is not None:
         figures.append(Figure(count(result.first_invalid_index), "first entry that does not fit"))
     if head:

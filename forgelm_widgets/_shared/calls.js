@@ -5,10 +5,11 @@
  * @typedef {{get(key: string): any, send(content: object): void,
  *   on(event: string, call: Function): void, off(event: string, call: Function): void}} Model
  * @typedef {{ok: boolean, value?: any, error?: string}} Answer
+ * @typedef {{heard?: () => void, late?: () => void}} Told  called when an ack came, or came not in time
  */
 
 const RESEND_AFTER_MS = 3000;
-const NO_ANSWER = "The kernel does not answer: it runs a cell, or it is gone. The edit waits for it.";
+const NO_ANSWER = "The kernel does not answer: it runs a cell, or it is gone. What was asked waits for it.";
 
 /** The kernel's end of a widget: a command is sent again once when nobody says it came. */
 class Kernel {
@@ -17,7 +18,7 @@ class Kernel {
     this.model = model;
     this.prefix = Math.random().toString(36).slice(2);
     this.number = 0;
-    /** @type {Map<string, {done: (answer: Answer) => void, timer: number}>} */
+    /** @type {Map<string, {done: (answer: Answer) => void, timer: number, told: Told}>} */
     this.open = new Map();
     /** @type {(words: string) => void} */
     this.onFault = () => {};
@@ -25,17 +26,18 @@ class Kernel {
     model.on("msg:custom", this.hear);
   }
 
-  /** @param {string} name @param {object} [args] @returns {Promise<Answer>} */
-  call(name, args = {}) {
+  /** @param {string} name @param {object} [args] @param {Told} [told] @returns {Promise<Answer>} */
+  call(name, args = {}, told = {}) {
     const id = `${this.prefix}-${++this.number}`;
     const message = { kind: "cmd", id, name, args };
     return new Promise((done) => {
       const timer = setTimeout(() => {
         this.model.send(message);
         const last = setTimeout(() => this.settle(id, NO_ANSWER), RESEND_AFTER_MS);
-        this.open.set(id, { done, timer: last });
+        this.open.set(id, { done, timer: last, told });
+        told.late?.();
       }, RESEND_AFTER_MS);
-      this.open.set(id, { done, timer });
+      this.open.set(id, { done, timer, told });
       this.model.send(message);
     });
   }
@@ -46,6 +48,7 @@ class Kernel {
     const call = this.open.get(message?.id);
     if (!call) return;
     clearTimeout(call.timer);
+    if (message.kind === "ack") call.told.heard?.();
     if (message.kind === "result") this.settle(message.id, null, message);
   }
 

@@ -19,14 +19,15 @@ function make(tag, name, text) {
 function button(name, text, act) {
   const node = make("button", name, text);
   node.type = "button";
-  node.addEventListener("click", act);
+  node.addEventListener("click", () => node.getAttribute("aria-disabled") !== "true" && act());
   return node;
 }
 
-/** Keep plain keys from the notebook, whose shortcuts would act on the cell. @param {HTMLElement} root */
+/** Keep keys from the notebook, whose shortcuts would act on the cell; saving it passes. @param {HTMLElement} root */
 function keepKeys(root) {
   root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+    const accel = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+    if (!accel || event.key.toLowerCase() !== "s") event.stopPropagation();
   });
 }
 
@@ -34,6 +35,28 @@ function keepKeys(root) {
 function hasFocus(node) {
   const root = /** @type {Document | ShadowRoot} */ (node.getRootNode());
   return root.activeElement === node;
+}
+
+const TAKES_FOCUS = "button, input, select, textarea, summary, [tabindex]";
+
+/** Change the page; the focus stays where it was, or goes to the nearest thing that is left. @param {HTMLElement} root @param {() => void} change */
+function keepFocus(root, change) {
+  const held = /** @type {Document | ShadowRoot} */ (root.getRootNode()).activeElement;
+  const around = [];
+  for (let node = held?.parentElement; held && node && root.contains(node); node = node.parentElement) around.push(node);
+  const text = held?.textContent;
+  change();
+  if (!held || !around.length || held.checkVisibility()) return;
+  for (const place of around.filter((node) => node.isConnected)) {
+    const left = [...place.querySelectorAll(TAKES_FOCUS)].filter((node) => node.checkVisibility());
+    const next = left.find((node) => text && node.textContent === text) ?? left[0];
+    if (next instanceof HTMLElement) return next.focus();
+  }
+}
+
+/** Switch a button off; unlike a disabled one it keeps the focus. @param {HTMLElement} node @param {boolean} off */
+function switchOff(node, off) {
+  node.setAttribute("aria-disabled", String(off));
 }
 
 let lastId = 0;

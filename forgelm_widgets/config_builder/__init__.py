@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import traitlets
+from IPython.display import display
 
 from forgelm import ForgeConfig
 from forgelm.errors import ConfigError
 from forgelm_widgets._base import ForgeWidget, command, front_end
 from forgelm_widgets._card import Card
+from forgelm_widgets._publisher import Publisher
 from forgelm_widgets.config_builder._document import ConfigDocument, dotted
 from forgelm_widgets.config_builder._fields import form_payload
 from forgelm_widgets.config_builder._outlook import complete_path, outlook
 from forgelm_widgets.config_builder._presets import PRESETS
+from forgelm_widgets.config_builder._sources import (
+    Change,
+    changes,
+    full_values,
+    read_file,
+    text_of,
+    write_whole,
+)
 from forgelm_widgets.config_builder._static import config_card
-from forgelm_widgets.config_builder._yaml_patch import DELETE, read, render
+from forgelm_widgets.config_builder._yaml_patch import DELETE, read
+
+if TYPE_CHECKING:
+    from forgelm_widgets.training_monitor import TrainingMonitor
 
 __all__ = ["Change", "ConfigBuilder"]
 
 _SCRIPTS = ("calls.js", "dom.js")
 _PARTS = ("controls.js", "form.js", "text_pane.js", "outlook.js", "view.js")
 _OUTLOOK_AFTER_S = 0.3
-_LONGEST_FILE_BYTES = 400_000
-
-
-class Change(NamedTuple):
-    """A key that two configurations set differently."""
-
-    path: str
-    this: Any
-    other: Any
 
 
 class ConfigBuilder(ForgeWidget):
@@ -65,6 +68,9 @@ class ConfigBuilder(ForgeWidget):
     form = traitlets.Dict().tag(sync=True)
     state = traitlets.Dict().tag(sync=True)
 
+    # On the class, because a widget whose __init__ raised is closed all the same.
+    _foreseer: Publisher | None = None
+
     def __init__(
         self, start: str | os.PathLike[str] | Mapping[str, Any] | ForgeConfig | None = None
     ) -> None:
@@ -72,11 +78,16 @@ class ConfigBuilder(ForgeWidget):
         self._lock = threading.RLock()
         self._seq = 0
         self._outlook: dict[str, Any] = {}
+        self._monitor: TrainingMonitor | None = None
+        self._monitor_place: str | None = None
+        self._told = ""
         if start is not None:
-            self._document.load(_text_of(start))
+            self._document.load(text_of(start))
             self._document.forget_history()
         presets = [[name, title] for name, title in self.presets.items()]
         super().__init__(form={"tree": form_payload(), "presets": presets}, state=self._state())
+        # A thread of its own: what it looks at may be slow, and keys pressed do not wait for it.
+        self._foreseer = Publisher(self._on_error)
         self._look_ahead()
 
     @property
@@ -106,7 +117,7 @@ class ConfigBuilder(ForgeWidget):
         Raises:
             ConfigError: It cannot be read. Values that are wrong are shown in the form instead.
         """
-        text = _text_of(source)
+        text = text_of(source)
         with self._lock:
             self._document.load(text)
             self._changed()
@@ -123,13 +134,13 @@ class ConfigBuilder(ForgeWidget):
             self._document.config()
             text = self._document.text
         target = Path(path).expanduser()
-        _write(target, text, overwrite=overwrite)
+        write_whole(target, text, overwrite=overwrite)
         return target
 
     def diff(self, other: str | os.PathLike[str] | Mapping[str, Any] | ForgeConfig) -> list[Change]:
         """Return the keys that `other` sets differently, defaults counted, secrets left out."""
-        theirs = ConfigDocument(_text_of(other)).config()
-        return list(_changes(_full(self.config), _full(theirs)))
+        theirs = ConfigDocument(text_of(other)).config()
+        return list(changes(full_values(self.config), full_values(theirs)))
 
     def to_code(self) -> str:
         """Return Python that builds the same configuration, without secrets."""
@@ -139,6 +150,58 @@ class ConfigBuilder(ForgeWidget):
         return "\n".join(
             ["from forgelm import ForgeConfig", "", "config = ForgeConfig(", *lines, ")"]
         )
+
+    @property
+    def monitor(self) -> TrainingMonitor | None:
+        """The live view of the training that was started here last, None before."""
+        return self._monitor
+
+    def train(self) -> TrainingMonitor:
+        """Start a training as the form says, in a process of its own; return its live view.
+
+        A form that is on the page shows the view below itself too.
+
+        Raises:
+            ConfigError: It is not valid, or something would stop the training; all is listed.
+            TrainingError: A run is going on in its folder.
+        """
+        import forgelm_widgets
+
+        config = self.config
+        monitor: TrainingMonitor = forgelm_widgets.launch(config)
+        with self._lock:
+            self._monitor = monitor
+            folder = Path(config.training.output_dir).expanduser().absolute()
+            below = self._monitor_place is not None
+            where = "Its live view is below" if below else "builder.monitor shows it"
+            self._told = f"A training was started in a process of its own, in {folder}. {where}."
+            self._changed()
+        if self._monitor_place is not None:
+            monitor.show_at(self._monitor_place)
+        return monitor
+
+    def show(self) -> None:
+        """Show the form here, with a place below for a training, or its card once it is closed."""
+        super().show()
+        if self._is_live:
+            self._monitor_place = self._monitor_place or f"forgelm-{uuid.uuid4().hex}"
+            display(  # type: ignore[no-untyped-call]
+                {"text/html": "", "text/plain": ""}, raw=True, display_id=self._monitor_place
+            )
+
+    _ipython_display_ = show
+
+    def freeze(self) -> None:
+        """Put a card with the YAML in the form's place; a training that was started goes on."""
+        if self._foreseer is not None:
+            self._foreseer.close()
+        super().freeze()
+
+    def wait(self, timeout_s: float = 10.0) -> bool:
+        """Wait until every command that came has been carried out, and its outlook is shown."""
+        foreseer = self._foreseer
+        seen = foreseer is None or (super().wait(timeout_s) and foreseer.wait(timeout_s))
+        return seen and super().wait(timeout_s)
 
     def card(self) -> Card:
         """Return what to show in the form's place once it is closed."""
@@ -184,7 +247,7 @@ class ConfigBuilder(ForgeWidget):
 
     @command
     def _cmd_load(self, *, path: str) -> int:
-        text = _read_file(path)
+        text = read_file(path)
         return self._do(lambda document: document.load(text))
 
     @command
@@ -193,6 +256,10 @@ class ConfigBuilder(ForgeWidget):
             return {"saved": str(self.save(path, overwrite=overwrite is True))}
         except FileExistsError:
             return {"exists": path}
+
+    @command
+    def _cmd_train(self) -> None:
+        self.train()
 
     @command
     def _cmd_complete(self, *, text: str) -> list[str]:
@@ -230,11 +297,12 @@ class ConfigBuilder(ForgeWidget):
             "redo": document.can_redo,
             "secrets": [dotted(path) for path in document.secrets],
             "outlook": self._outlook,
+            "run": self._told,
         }
 
     def _look_ahead(self) -> None:
-        if self._publisher is not None:
-            self._publisher.put(self._foresee, after_s=_OUTLOOK_AFTER_S, key="outlook")
+        if self._foreseer is not None:
+            self._foreseer.put(self._foresee, after_s=_OUTLOOK_AFTER_S, key="outlook")
 
     def _foresee(self) -> None:
         with self._lock:
@@ -249,68 +317,6 @@ class ConfigBuilder(ForgeWidget):
         finally:
             # a look that failed takes the old one away: it was about another configuration
             with self._lock:
-                if seq == self._seq and found != self._outlook:
+                if seq == self._seq and found != self._outlook and self._publisher is not None:
                     self._outlook = found
-                    self.state = self._state()
-
-
-def _text_of(source: str | os.PathLike[str] | Mapping[str, Any] | ForgeConfig) -> str:
-    if isinstance(source, ForgeConfig):
-        return source.to_yaml(include_secrets=True)
-    if isinstance(source, Mapping):
-        return render(dict(source)) + "\n" if source else ""
-    if isinstance(source, str) and source in PRESETS:
-        return PRESETS[source].yaml
-    return _read_file(source)
-
-
-def _read_file(path: str | os.PathLike[str]) -> str:
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise ConfigError(f"{file}: there is no such file; check the path", source=str(file))
-    with file.open("rb") as stream:
-        data = stream.read(_LONGEST_FILE_BYTES + 1)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: is not UTF-8; save it as UTF-8", source=str(file)) from None
-
-
-def _write(target: Path, text: str, *, overwrite: bool) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", text=False)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.chmod(0o666 & ~_umask())
-        if overwrite:
-            draft.replace(target)
-        else:
-            # unlike a rename, a link never takes the place of a file that came meanwhile
-            os.link(draft, target)
-    except FileExistsError:
-        raise FileExistsError(f"{target} is there already; overwrite=True replaces it") from None
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-@functools.cache
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _full(config: ForgeConfig) -> dict[str, Any]:
-    values: dict[str, Any] = read(config.to_yaml(include_defaults=True))
-    return values
-
-
-def _changes(this: Any, other: Any, path: str = "") -> Iterator[Change]:
-    if isinstance(this, dict) and isinstance(other, dict):
-        for key in [*this, *(key for key in other if key not in this)]:
-            yield from _changes(this.get(key), other.get(key), f"{path}.{key}".lstrip("."))
-    elif this != other:
-        yield Change(path, this, other)
+                    self._publisher.put(self._publish, key="state")

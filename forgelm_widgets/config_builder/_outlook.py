@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from forgelm import ForgeConfig, preflight
+from forgelm import ForgeConfig
 from forgelm_widgets._text import clean, count, plural
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["complete_path", "outlook", "words"]
 
 _MOST_PATHS = 20
+_MOST_ROWS = 200
 _LEARNS = {
     "sft": "learns to give the answers in the data",
     "dpo": "learns to prefer the chosen answers over the rejected ones",
@@ -25,7 +29,10 @@ _LEARNS = {
 
 def outlook(config: ForgeConfig) -> dict[str, Any]:
     """Return the side panel: what `preflight` knows, in strict JSON types, texts made safe."""
-    report = preflight(config, rows=200, count_tokens=False)
+    # Here, because it brings the trainer: the form is on the page before it is needed.
+    from forgelm import preflight
+
+    report = preflight(config, rows=_MOST_ROWS, count_tokens=False)
     memory = report.memory
     return {
         "words": words(config, report.planned_steps),

@@ -2,7 +2,8 @@
 
 /**
  * @typedef {{seq: number, yaml: string, values: any, problems: [string, string, number, number][],
- *   draft: boolean, undo: boolean, redo: boolean, secrets: string[], outlook: any}} State
+ *   draft: boolean, undo: boolean, redo: boolean, secrets: string[], outlook: any,
+ *   run: string}} State
  * @typedef {{node: HTMLElement, path: Path, update(): void, sift(): boolean}} Part
  */
 
@@ -167,8 +168,10 @@ class Row {
     const value = this.form.value(this.path);
     const problems = this.form.problems(this.path, true);
     const words = problems.map(([, text]) => text).join("; ");
-    if (this.wrong.textContent !== words) this.wrong.textContent = words;
+    const isNews = this.wrong.textContent !== words;
+    if (isNews) this.wrong.textContent = words;
     this.wrong.hidden = !words;
+    if (isNews && hasFocus(this.control.focus)) this.wrong.scrollIntoView({ block: "nearest" });
     if (words) this.control.focus.setAttribute("aria-invalid", "true");
     else this.control.focus.removeAttribute("aria-invalid");
     this.node.classList.toggle("forgelm-config-set", value !== undefined);

@@ -1,6 +1,6 @@
 // @ts-check
 
-const TEXT_PAUSE_MS = 120;
+const TEXT_PAUSE_MS = 80;
 
 /** The YAML: typed here it moves the form; broken, it says where and the form stays. */
 class TextPane {
@@ -37,8 +37,8 @@ class TextPane {
     const words = state.draft
       ? state.problems.map(([path, text, line, column]) => `${line ? `Line ${line}, column ${column}: ` : ""}${path ? `${path} ` : ""}${text}`)
       : [];
-    this.wrong.textContent = words.length ? `${words.join("; ")}. The form shows the last YAML that could be read.` : "";
-    this.wrong.hidden = !words.length;
+    const told = words.length ? `${words.join("; ")}. The form shows the last YAML that could be read.` : "";
+    if (this.wrong.textContent !== told) this.wrong.textContent = told;
     if (words.length) this.area.setAttribute("aria-invalid", "true");
     else this.area.removeAttribute("aria-invalid");
     if (!state.draft && !this.sender.isAhead(state.seq) && this.area.value !== state.yaml) {

@@ -15,6 +15,8 @@ class View {
     this.node = make("div", "forgelm-widget forgelm-config");
     this.told = make("div", "forgelm-config-told");
     this.told.setAttribute("role", "status");
+    this.run = make("div", "forgelm-config-told");
+    this.run.setAttribute("role", "status");
     this.summary = make("div", "forgelm-config-summary");
     this.spoken = make("span", "forgelm-config-verdict");
     this.spoken.setAttribute("role", "status");
@@ -24,9 +26,11 @@ class View {
     const side = make("div", "forgelm-config-side");
     side.append(this.text.node, this.outlook.node);
     main.append(this.form.node, side);
-    this.node.append(this.tools(presets), this.sieve(), this.told, this.summary, main);
+    this.node.append(this.tools(presets), this.sieve(), this.told, this.run, this.summary, main);
     keepKeys(this.node);
     this.node.addEventListener("keydown", (event) => this.onKey(event));
+    // what was said was about the state before this edit
+    this.node.addEventListener("input", () => this.say("", false));
     el.append(this.node);
     this.onState = this.onState.bind(this);
     model.on("change:state", this.onState);
@@ -42,8 +46,10 @@ class View {
       Object.assign(make("option", "", "Start from …"), { value: "" }),
       ...presets.map(([name, title]) => Object.assign(make("option", "", title), { value: name })),
     );
-    preset.addEventListener("change", () => {
-      if (preset.value) this.call("preset", { name: preset.value });
+    // not as soon as one is chosen: on a keyboard, the arrow passes over those that are not wanted
+    const use = button("forgelm-config-button", "Use preset", () => {
+      if (!preset.value) return this.say("Choose a preset first.", false);
+      this.call("preset", { name: preset.value });
       preset.value = "";
     });
     this.undo = button("forgelm-config-button", "Undo", () => this.step("undo"));
@@ -56,15 +62,19 @@ class View {
       .../** @type {Wire} */ ({}),
       complete: async (text) => (await this.kernel.call("complete", { text })).value ?? [],
     });
+    this.saves = button("forgelm-config-button", "Save", () => this.save(false));
+    this.trains = button("forgelm-config-button forgelm-config-main-button", "Train", () => this.train());
     this.ask = make("span", "forgelm-config-ask");
     bar.prepend(
       preset,
+      use,
       this.undo,
       this.redo,
       make("span", "forgelm-config-gap"),
       this.file,
       button("forgelm-config-button", "Load", () => this.call("load", { path: this.path() })),
-      button("forgelm-config-button forgelm-config-main-button", "Save", () => this.save(false)),
+      this.saves,
+      this.trains,
       this.ask,
     );
     return bar;
@@ -114,21 +124,32 @@ class View {
 
   /** @param {boolean} overwrite */
   async save(overwrite) {
+    if (overwrite) this.saves?.focus();
     this.ask?.replaceChildren();
     const answer = await this.call("save", { path: this.path(), overwrite });
     if (!answer.ok) return;
     if (answer.value.saved) return this.say(`Saved to ${answer.value.saved}`, false);
     const yes = button("forgelm-config-button", "Replace it", () => this.save(true));
-    const no = button("forgelm-config-button", "Keep it", () => this.ask?.replaceChildren());
+    const no = button("forgelm-config-button", "Keep it", () => {
+      this.ask?.replaceChildren();
+      this.saves?.focus();
+    });
     this.ask?.replaceChildren(make("span", "", `${answer.value.exists} is there already.`), yes, no);
     yes.focus();
+  }
+
+  async train() {
+    if (!this.trains) return;
+    switchOff(this.trains, true);
+    this.say("Looking at the data and starting a training …", false);
+    await this.call("train", {});
+    switchOff(this.trains, false);
   }
 
   /** @param {string} words @param {boolean} bad */
   say(words, bad) {
     this.told.textContent = words;
     this.told.classList.toggle("forgelm-config-bad", bad);
-    this.told.hidden = !words;
   }
 
   /** @param {KeyboardEvent} event */
@@ -150,14 +171,18 @@ class View {
   }
 
   onState() {
-    /** @type {State} */
-    const state = this.model.get("state");
+    keepFocus(this.node, () => this.paint(this.model.get("state")));
+  }
+
+  /** @param {State} state */
+  paint(state) {
     if (this.told.textContent === NO_ANSWER) this.say("", false);
     this.form.update(state);
     this.text.update(state);
     this.outlook.update(state);
-    if (this.undo) this.undo.disabled = !state.undo && !state.draft;
-    if (this.redo) this.redo.disabled = !state.redo;
+    if (this.undo) switchOff(this.undo, !state.undo && !state.draft);
+    if (this.redo) switchOff(this.redo, !state.redo);
+    if (this.run.textContent !== state.run) this.run.textContent = state.run;
     const count = state.problems.length;
     const stops = count ? 0 : this.outlook.errors(state);
     const words = count

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
+import tempfile
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from config_builder_page import open_builder
+from servers import free_port, wait_for_server
+
+__all__ = ["open_builder"]
 
 _FLAGS = (
     "--no-sandbox",
@@ -33,6 +38,8 @@ _SETTINGS = {
     # Every cell in the page, so that a picture shows all of the notebook.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none", "scrollPastEnd": False},
 }
+IPYKERNELS = ("6.31.0", "7.1.0", "7.3.0", "7.4.0")
+_KERNEL_SETTINGS = "@jupyterlab/apputils-extension/kernels-settings.jupyterlab-settings"
 _FOLDERS = (
     "JUPYTER_CONFIG_DIR",
     "JUPYTER_DATA_DIR",
@@ -109,6 +116,7 @@ class Lab:
 
     url: str
     folder: Path
+    home: Path
 
 
 @pytest.fixture(scope="session")
@@ -121,9 +129,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     (settings / "default_setting_overrides.json").write_text(json.dumps(_SETTINGS), "utf-8")
     folder = home / "notebooks"
     folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += ["--ip=127.0.0.1", f"--port={port}", f"--ServerApp.root_dir={folder}"]
     command += ["--IdentityProvider.token=", "--ServerApp.password="]
@@ -136,20 +142,72 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_for(url, server, home / "server.log")
-        yield Lab(url, folder)
+        wait_for_server(f"{url}/api", server, home / "server.log")
+        yield Lab(url, folder, home)
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/api", timeout=5):
-            return
-        time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text('utf-8')[-3000:]}")
+@pytest.fixture(scope="session")
+def install_kernel(lab: Lab) -> Callable[[str], str]:
+    """Give a function that returns the name of a kernel which runs a version of ipykernel.
+
+    A version that is not installed is fetched once into FORGELM_TEST_CACHE (the user's cache
+    folder without it) and put before the installed one; where pip cannot fetch it, the test skips.
+    """
+
+    def named(version: str) -> str:
+        if importlib.metadata.version("ipykernel") == version:
+            return "python3"
+        packages = _fetched(f"ipykernel=={version}", "--no-deps")
+        folder = lab.home / "jupyter_data_dir" / "kernels" / f"ipykernel-{version}"
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [str(packages), *filter(None, [os.environ.get("PYTHONPATH")])]
+        kernel = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": f"ipykernel {version}",
+            "language": "python",
+            "env": {"PYTHONPATH": os.pathsep.join(paths)},
+        }
+        (folder / "kernel.json").write_text(json.dumps(kernel), "utf-8")
+        return folder.name
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def marimo() -> Path:
+    """Give a folder with marimo and what it depends on, for PYTHONPATH; fetched as above."""
+    return _fetched("marimo>=0.20,<1")
+
+
+@pytest.fixture(params=IPYKERNELS)
+def kernel(request: pytest.FixtureRequest, install_kernel: Callable[[str], str]) -> str:
+    """Give a kernel for each version of ipykernel: `open_notebook(path, kernel=kernel)`."""
+    return install_kernel(request.param)
+
+
+def _fetched(requirement: str, *options: str) -> Path:
+    """Return a folder with a package, which pip has put there now or earlier."""
+    cache = Path(os.environ.get("FORGELM_TEST_CACHE") or Path.home() / ".cache" / "forgelm-tests")
+    target = (
+        cache
+        / f"{re.sub(r'[<>,]', '_', requirement)}-py{sys.version_info.major}{sys.version_info.minor}"
+    )
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as draft:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", *options]
+        command += ["--disable-pip-version-check", "--target", f"{draft}/packages", requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
+        if done.returncode:
+            pytest.skip(f"pip cannot fetch {requirement}: {done.stderr.strip()[-300:]}")
+        # Another process may have put it there meanwhile.
+        with contextlib.suppress(OSError):
+            Path(draft, "packages").rename(target)
+    return target
 
 
 _RUN_ALL = "() => { window.done = false; jupyterapp.commands.execute('notebook:run-all-cells')" + (
@@ -157,6 +215,7 @@ _RUN_ALL = "() => { window.done = false; jupyterapp.commands.execute('notebook:r
 )
 _PANEL = """[...jupyterapp.shell.widgets('main')].find(
     (w) => w.sessionContext && w.content?.widgets)"""
+_SUBSHELLS = "jupyterapp.serviceManager.kernels.commsOverSubshells"
 _EVALUATE = f"""async (expression) => {{
     const kernel = ({_PANEL}).sessionContext.session.kernel;
     const future = kernel.requestExecute({{code: '', silent: true, store_history: false,
@@ -196,6 +255,19 @@ class OpenNotebook:
         value: str | None = self.page.evaluate(_EVALUATE, expression)
         return value
 
+    def run_cell(self, index: int) -> None:
+        """Run one cell to its end."""
+        self.page.evaluate(
+            f"(index) => {{ ({_PANEL}).content.activeCellIndex = index;"
+            "return jupyterapp.commands.execute('notebook:run-cell') }",
+            index,
+        )
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, and wait until it can run a cell."""
+        self.page.evaluate(f"() => ({_PANEL}).sessionContext.session.kernel.restart()")
+        self.page.wait_for_function(f"({_PANEL}).sessionContext.session.kernel.status === 'idle'")
+
     def save(self) -> dict[str, Any]:
         """Save the notebook; return what then lies on disk."""
         self.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
@@ -227,26 +299,56 @@ class OpenNotebook:
 @pytest.fixture
 def open_notebook(
     lab: Lab, new_tab: Callable[..., Tab], request: pytest.FixtureRequest
-) -> Callable[..., OpenNotebook]:
-    """Give a function that opens a copy of a notebook file in JupyterLab."""
+) -> Iterator[Callable[..., OpenNotebook]]:
+    """Give a function that opens a copy of a notebook file in JupyterLab.
 
-    def opened(path: Path, *, width: int = 1280, dark: bool = False) -> OpenNotebook:
+    `kernel` is a kernel's name (see `kernel` and `install_kernel`), `subshells` JupyterLab's
+    setting commsOverSubshells ("disabled", "perComm", "perCommTarget"; its default without one).
+    """
+
+    def opened(
+        path: Path,
+        *,
+        width: int = 1280,
+        dark: bool = False,
+        kernel: str = "python3",
+        subshells: str | None = None,
+    ) -> OpenNotebook:
         # Each test has a folder of its own there, which is where its kernel starts.
-        folder = re.sub(r"\W+", "-", request.node.name)[:60]
+        name = request.node.name
+        folder = f"{re.sub(r'[^a-z0-9]+', '-', name)[:50]}-{zlib.crc32(name.encode()):08x}"
         copy = lab.folder / folder / path.name
         copy.parent.mkdir(exist_ok=True)
         document = json.loads(path.read_text("utf-8"))
         # Without it JupyterLab asks for a kernel and waits.
-        document["metadata"].setdefault("kernelspec", {"name": "python3", "display_name": "Python"})
+        document["metadata"]["kernelspec"] = {"name": kernel, "display_name": kernel}
         copy.write_text(json.dumps(document), "utf-8")
         tab = new_tab(width)
+        settings = lab.home / "jupyterlab_settings_dir" / _KERNEL_SETTINGS
+        if subshells:
+            settings.parent.mkdir(parents=True, exist_ok=True)
+            settings.write_text(json.dumps({"commsOverSubshells": subshells}), "utf-8")
         tab.page.goto(f"{lab.url}/lab/tree/{folder}/{path.name}?reset")
         tab.page.wait_for_function("window.jupyterapp !== undefined")
         tab.page.evaluate("() => jupyterapp.restored")
         tab.page.evaluate("() => jupyterapp.shell.collapseLeft()")
         tab.page.wait_for_function(f"({_PANEL})?.sessionContext.session?.kernel?.status === 'idle'")
+        if subshells:
+            tab.page.wait_for_function(f"({_SUBSHELLS}) === '{subshells}'")
+            settings.unlink()
         notebook = OpenNotebook(tab, copy)
         notebook.dress(width=width, dark=dark)
         return notebook
 
-    return opened
+    yield opened
+    _end_kernels(lab)
+
+
+def _end_kernels(lab: Lab) -> None:
+    """End the kernels of a test: those of a whole session need gigabytes."""
+    with urllib.request.urlopen(f"{lab.url}/api/sessions", timeout=30) as answer:
+        sessions = json.load(answer)
+    for session in sessions:
+        request = urllib.request.Request(f"{lab.url}/api/sessions/{session['id']}", method="DELETE")
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=30):
+            pass

@@ -15,9 +15,7 @@ pytestmark = pytest.mark.browser
 
 _SCRIPT = Path(__file__).parent / "scripted_trainer.py"
 _LOOKS = [{"width": width, "dark": dark} for width in (1280, 480) for dark in (False, True)]
-_POINTS = (
-    "Number(document.querySelector('.forgelm-monitor-chart svg[role=img]')?.dataset.points ?? 0)"
-)
+_POINTS = "Number(document.querySelector('.forgelm-monitor-main [role=img]')?.dataset.points ?? 0)"
 
 
 def _name(look: dict[str, Any]) -> str:
@@ -99,7 +97,7 @@ def test_the_chart_moves_while_the_cell_runs_and_a_card_stays(
     path = _notebook(tmp_path / "train.ipynb", "watch(ScriptedTrainer(160, pause_s=0.06))")
     notebook = open_notebook(path)
     notebook.start()
-    chart = notebook.page.locator(".forgelm-monitor-chart svg[role=img]")
+    chart = notebook.page.locator(".forgelm-monitor-main [role=img]")
     drawn = []
     for look in _LOOKS:
         notebook.dress(**look)

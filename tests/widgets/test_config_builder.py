@@ -181,10 +181,10 @@ def test_the_panel_says_what_the_configuration_will_do(build: Callable[..., _Wir
     assert builder.take("complete", text="tr")[-1]["value"] == ["train.jsonl"]
 
 
-def test_closing_ends_the_thread(build: Callable[..., _Wired]) -> None:
+def test_closing_ends_the_threads(build: Callable[..., _Wired]) -> None:
     before = threading.active_count()
     builder = build(SMALL)
-    assert threading.active_count() == before + 1
+    assert threading.active_count() == before + 2
     builder.close()
     assert threading.active_count() == before
     assert builder.config == ForgeConfig(**SMALL)
@@ -199,3 +199,16 @@ def test_what_opens_the_form_is_small(build: Callable[..., _Wired]) -> None:
 def test_unknown_keywords_are_refused() -> None:
     with pytest.raises(TypeError):
         ConfigBuilder(theme="dark")  # type: ignore[call-arg]
+
+
+def test_a_training_that_could_not_work_is_refused_with_every_reason(
+    build: Callable[..., _Wired],
+) -> None:
+    builder = build({**SMALL, "lora": {"r": 0, "alpha": -1}})
+    error = builder.take("train")[-1]["error"]
+    assert all(name in error for name in ("lora.r", "lora.alpha"))
+    builder.load(SMALL)
+    error = builder.take("train")[-1]["error"]
+    assert "data.dataset_name_or_path" in error
+    assert (builder.monitor, builder.state["run"]) == (None, "")
+    assert list(Path().iterdir()) == []

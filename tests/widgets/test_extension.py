@@ -38,6 +38,7 @@ def _everything(shell: InteractiveShell) -> list[Any]:
     manager: Any = shell.magics_manager
     return [
         _registered(shell),
+        dict(shell.display_formatter.formatters["text/plain"].type_printers),  # type: ignore[union-attr]
         dict(manager.magics["line"]),
         dict(manager.magics["cell"]),
         dict(vars(manager.user_magics)),
@@ -54,8 +55,8 @@ def _everything(shell: InteractiveShell) -> list[Any]:
 def test_unloading_removes_exactly_what_loading_added(shell: InteractiveShell) -> None:
     before = _everything(shell)
     forgelm.load_ipython_extension(shell)
-    assert len(_registered(shell)) == len(before[0]) + 18
-    assert all(now != then for now, then in zip(_everything(shell)[:4], before, strict=False))
+    assert len(_registered(shell)) == len(before[0]) + 35
+    assert all(now != then for now, then in zip(_everything(shell)[:5], before, strict=False))
     forgelm.unload_ipython_extension(shell)
     assert _everything(shell) == before
 
@@ -80,6 +81,35 @@ def test_loading_twice_is_harmless_even_after_something_was_shown(shell: Interac
     assert formatted["text/plain"].startswith("Training: Training succeeded")
 
 
+def test_a_list_of_results_is_one_table_and_any_other_list_is_as_ever(
+    shell: InteractiveShell,
+) -> None:
+    forgelm.load_ipython_extension(shell)
+    show: Any = shell.display_formatter.format  # type: ignore[union-attr]
+    found = [forgelm.Verdict("loss", "passed"), forgelm.Verdict("safety", "failed", "2 unsafe")]
+    faces, _ = show(found)
+    assert (
+        faces["text/plain"]
+        == "Gates: Failed: safety\n  loss · passed\n  safety · failed · 2 unsafe"
+    )
+    assert "<li>safety · failed · 2 unsafe" in faces["text/html"]
+    for other in ([], [1, 2], [found[0], 3], [[found[0]]], {"a": found[:1]}):
+        assert show(other)[0] == {"text/plain": repr(other)}
+    forgelm.unload_ipython_extension(shell)
+    assert set(show(found)[0]) == {"text/plain"}
+
+
+class _Named(list):  # type: ignore[type-arg]
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/html": "mine"}
+
+
+def test_a_kind_of_list_that_shows_itself_still_does(shell: InteractiveShell) -> None:
+    forgelm.load_ipython_extension(shell)
+    faces, _ = shell.display_formatter.format(_Named([1]))  # type: ignore[union-attr]
+    assert faces["text/html"] == "mine"
+
+
 def test_a_formatter_of_somebody_else_stays(shell: InteractiveShell) -> None:
     def mine(_: Any) -> dict[str, str]:
         return {"text/plain": "mine"}
@@ -93,8 +123,8 @@ def test_a_formatter_of_somebody_else_stays(shell: InteractiveShell) -> None:
 
 def test_every_printer_is_registered_where_its_public_class_is_defined() -> None:
     paths = {path.rpartition(".")[2]: path for path in _PRINTERS}
-    assert set(paths) == set(CARDS) - {"RunList"}
+    assert set(paths) == set(CARDS) - {"RunList"} | {"list"}
     public = {name: getattr(forgelm, name) for name in set(paths) & set(forgelm.__all__)}
-    assert len(public) >= 14
+    assert len(public) == 34
     for name, cls in public.items():
         assert f"{cls.__module__}.{cls.__name__}" == paths[name]

@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from forgelm import AuditReport, ForgeConfig, PreflightReport
 from forgelm.cli import cli
+from forgelm_widgets import RunComparison
 from forgelm_widgets._commands import line_commands
 
 TOKEN = "hf_" + "q9Zx" * 9
@@ -177,11 +178,16 @@ def test_an_interrupt_ends_the_cell_in_one_line(run: Any, shell: InteractiveShel
     assert out == "forgelm: stopped at once; whatever was saved before stays where it is.\n"
 
 
-def test_runs_are_a_list_and_a_table(run: Any) -> None:
-    found, out = run("%forgelm runs")
-    assert (found, list(found.to_frame().columns)[:3]) == ([], ["run_id", "state", "run_dir"])
+def test_runs_are_compared_and_a_table(run: Any, shell: InteractiveShell) -> None:
+    found, out = run("%forgelm runs -o compared")
+    assert isinstance(found, RunComparison)
+    assert shell.user_ns["compared"] is found
     assert "There are no runs here" in out
-    assert str(found.to_frame()["started_at"].dtype).endswith(", UTC]")
+    for table in (found.to_frame(), found.runs.to_frame()):
+        assert list(table.columns)[:3] == ["run_id", "state", "run_dir"]
+        assert str(table["started_at"].dtype).endswith(", UTC]")
+    found.close()
+    assert "is no folder" in run("%forgelm runs nowhere")[1]
 
 
 def test_the_doctor_answers_without_loading_pytorch(run: Any) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from forgelm import ProgressEvent
-from forgelm_widgets._curves import RunCurves, thin
+from forgelm_widgets._curves import SMOOTH, RunCurves, thin
 from forgelm_widgets._picture import curves_svg
 
 
@@ -53,26 +56,34 @@ def test_the_time_left_is_measured_between_logged_steps() -> None:
     run = RunCurves()
     run.add(_event("train_begin", 0, 0.0))
     run.add(_event("log", 1, 30.0, loss=3.0))  # the first step is slow and says nothing
-    assert run.status()["eta_s"] is None
+    assert run.eta_s is None
     run.add(_event("log", 5, 38.0, loss=2.0))
-    status = run.status()
-    assert (status["elapsed_s"], status["eta_s"]) == (38.0, 10.0)
+    assert (run.elapsed_s, run.eta_s) == (38.0, 10.0)
+
+
+def test_after_a_resume_only_the_steps_since_count_for_the_time_left() -> None:
+    run = RunCurves()
+    for event in (_event("train_begin", 0), _event("log", 1, 1.0), _event("log", 4, 2.0)):
+        run.add(event)
+    run.add(_event("train_begin", 4, 10_000.0))
+    assert run.eta_s is None
+    run.add(_event("log", 5, 10_030.0))
+    run.add(_event("log", 7, 10_034.0))
+    assert (run.elapsed_s, run.eta_s) == (34.0, 6.0)
 
 
 def test_smoothing_weighs_the_newest_value_with_a_fifth() -> None:
     run = RunCurves.of(_event("log", step, loss=loss) for step, loss in ((1, 4.0), (2, 2.0)))
     # (0.8 · 0.2 · 4 + 0.2 · 2) / (0.8 · 0.2 + 0.2)
-    assert list(run.points["smooth"]) == pytest.approx([1, 4.0, 2, 1.04 / 0.36])
+    assert run.points(SMOOTH) == pytest.approx(np.array([[1, 4.0], [2, 1.04 / 0.36]]))
 
 
-def test_values_that_are_not_finite_are_told_and_not_drawn() -> None:
+def test_values_that_are_not_finite_are_kept_and_not_drawn() -> None:
     losses = (3.0, math.nan, 1e39, 2.0)
     run = RunCurves.of(_event("log", step, loss=loss) for step, loss in enumerate(losses))
-    assert list(run.points["loss"]) == [0, 3.0, 3, 2.0]
-    assert run.status()["odd"] == "2 losses were not finite, first at step 1"
+    assert run.points("loss").tolist() == [[0, 3.0], [3, 2.0]]
+    assert list(run.metrics["loss"].values)[2:] == [1e39, 2.0]
     assert "nan" not in curves_svg(run.pairs(100)).lower()
-    run.add(_event("log", 4, loss=math.nan))
-    assert run.status()["latest"]["loss"] is None
 
 
 def test_a_reason_is_masked_and_visible_before_any_view_shows_it() -> None:
@@ -83,9 +94,15 @@ def test_a_reason_is_masked_and_visible_before_any_view_shows_it() -> None:
 
 def test_steps_that_come_once_more_replace_what_was_there() -> None:
     run = RunCurves.of(_event("log", step, loss=float(step)) for step in range(1, 9))
+    run.add(_event("evaluate", 8, eval_loss=2.0))
     run.add(_event("train_begin", 4))
     run.add(_event("log", 5, loss=1.5))
-    assert list(run.points["loss"]) == [1, 1, 2, 2, 3, 3, 4, 4, 5, 1.5]
+    assert run.points("loss").tolist() == [[1, 1], [2, 2], [3, 3], [4, 4], [5, 1.5]]
+    assert len(run.points(SMOOTH)) == 5
+    assert len(run.points("eval_loss")) == 0
+    assert list(run.steps) == [1, 2, 3, 4, 4, 5]
+    run.add(_event("train_begin", 0))
+    assert len(run) == 1
 
 
 def test_the_first_event_of_another_run_begins_everything_anew(
@@ -93,7 +110,25 @@ def test_the_first_event_of_another_run_begins_everything_anew(
 ) -> None:
     run = RunCurves.of(make_events(20))
     run.add(next(make_events(5, run_id="fg-2")))
-    assert (len(run.events), run.state, len(run.points["loss"])) == (1, "running", 0)
+    assert (len(run), run.state, len(run.points("loss"))) == (1, "running", 0)
+
+
+def test_the_short_way_of_a_usual_line_and_the_long_one_agree() -> None:
+    lines = [_event("train_begin", 0), *(_event("log", n, n, loss=4.0 - n) for n in range(1, 50))]
+    lines += [_event("log", 50, loss=math.nan, grad_norm=1.0), _event("log", 51, loss=1.0)]
+    documents = [json.loads(json.dumps(event.to_json())) for event in lines]
+    short, long = RunCurves(), RunCurves.of(lines)
+    short.add_documents(documents)
+    assert (short.steps, short.times, short.state) == (long.steps, long.times, long.state)
+    for name in ("loss", SMOOTH, "grad_norm"):
+        assert short.metrics[name].rows == long.metrics[name].rows
+        assert str(short.metrics[name].values) == str(long.metrics[name].values)
+
+
+def test_a_run_that_ends_by_keeping_its_best_has_finished() -> None:
+    keeping = replace(_event("stopping", 4), message="keeping checkpoint-3, the best so far: me")
+    run = RunCurves.of([_event("train_begin", 0), keeping, _event("train_end", 4)])
+    assert (run.state, run.message) == ("finished", None)
 
 
 @given(

@@ -1,4 +1,4 @@
-"""`%%forgelm train`: a real training, started from a cell and followed from another."""
+"""`%%forgelm train`: a real training, started from a cell, watched and compared from others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from forgelm import Run, TrainResult
+from forgelm import TrainResult
+from forgelm_widgets import TrainingMonitor
 
 CELL = """%%forgelm train OPTIONS
 model:
@@ -48,20 +49,30 @@ def test_a_cell_trains_in_its_own_process_or_in_the_kernel(
         return done.result
 
     started = run(CELL.replace("OPTIONS", "-o job"))
-    assert isinstance(started, Run)
+    assert isinstance(started, TrainingMonitor)
+    assert shell.user_ns["job"] is started
     attached = run("%forgelm attach {folder}")
-    assert attached.run_dir == started.run_dir
-    assert attached.wait(240).state == "finished", attached.log_tail()
-    [listed] = run("%forgelm runs runs")
+    assert isinstance(attached, TrainingMonitor)
+    assert attached.run.run_dir == started.run.run_dir
+    assert attached.run.wait(240).state == "finished", attached.run.log_tail()
+    compared = run("%forgelm runs runs")
+    [listed] = compared.runs
     assert (listed.step, listed.success) == (2, True)
-    assert run("%forgelm verify-audit {job.run_dir}").valid
-    faces: Any = shell.display_formatter.format(attached)[0]  # type: ignore[union-attr]
-    assert faces["text/plain"].splitlines()[0].endswith("Finished at step 2 of 2")
+    compared.select(started.run)
+    assert compared.selected == started.run.run_dir
+    assert run("%forgelm verify-audit {job.run.run_dir}").valid
+    for widget in (started, attached, compared):
+        widget.close()
 
     shell.user_ns["folder"] = tmp_path / "runs" / "b"
     result = run(CELL.replace("OPTIONS", "--in-cell"))
     assert isinstance(result, TrainResult)
     assert result.success
+    assert "Finished at step 2 of 2" in capsys.readouterr().out
+
+    missing = CELL.replace("OPTIONS", "").replace("{data}", "nowhere.jsonl")
+    assert not shell.run_cell(missing).success
+    assert "nowhere.jsonl" in capsys.readouterr().out
 
 
 def _talk(number: int) -> list[dict[str, str]]:

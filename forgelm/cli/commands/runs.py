@@ -113,11 +113,14 @@ def status_command(run_dir: str) -> RunStatus:
 @click.option(
     "--timeout", default=60.0, show_default=True, type=click.FloatRange(0), help="Seconds to wait."
 )
-def stop_command(run_dir: str, reason: str, timeout: float) -> RunStatus:
+@click.option(
+    "--keep-best", is_flag=True, help="Judge and save the best checkpoint as the final model."
+)
+def stop_command(run_dir: str, reason: str, timeout: float, keep_best: bool) -> RunStatus:
     """Stop the run in RUN_DIR at the end of its step; it saves a checkpoint first."""
     from forgelm.runs import attach_run
 
-    return attach_run(run_dir).stop(reason, timeout=timeout)
+    return attach_run(run_dir).stop(reason, timeout=timeout, keep_best=keep_best)
 
 
 @runs.command("wait", cls=ForgeCommand, present=_status_presentation)

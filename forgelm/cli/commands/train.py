@@ -64,7 +64,6 @@ def train(
     Ctrl-C stops at the end of the step and keeps what was learned as a checkpoint.
     """
     from forgelm.config import load_config
-    from forgelm.errors import ConfigError, OptionalDependencyError
     from forgelm.runs import launch_run, resume_run
     from forgelm.trainer import ForgeTrainer, preflight
 
@@ -74,12 +73,7 @@ def train(
     if not detach:
         return ForgeTrainer(checked).train(resume=resume)
     # Nobody watches a detached run begin: what can be known to fail, fails here.
-    report = preflight(checked, rows=DRY_RUN_ROWS, count_tokens=False)
-    missing = next((name for name, found in report.versions.items() if found is None), None)
-    if missing is not None:
-        raise OptionalDependencyError(missing, extra="train", feature="Training")
-    if not report.ok:
-        raise ConfigError(issues=report.errors)
+    preflight(checked, rows=DRY_RUN_ROWS, count_tokens=False).raise_for_errors()
     return resume_run(checked.training.output_dir, checked) if resume else launch_run(checked)
 
 

@@ -34,6 +34,7 @@ class StepWatcher:
 
     Attributes:
         stopped_at: The step a stop request ended the run at, or None.
+        ended_at: The step a request to keep the best checkpoint ended the run at, or None.
         broken: The first non-finite figure as a sentence, or None.
         checkpoint: The newest checkpoint, or None.
         gradient: Norm of the last gradient that was logged, or None.
@@ -59,6 +60,7 @@ class StepWatcher:
         self.tokens = 0.0
         self.gradient: float | None = None
         self.stopped_at: int | None = None
+        self.ended_at: int | None = None
         self.broken: str | None = None
         self.checkpoint: Path | None = resumed.path if resumed else None
         self.evaluations: dict[int, dict[str, float]] = {}
@@ -94,13 +96,22 @@ class StepWatcher:
         if not self._ranks.any(self._stop.reason is not None, args.device):
             return
         self._stop.ask("another process of the run was asked to stop")
-        self.stopped_at = state.global_step
+        reason = self._stop.reason
+        best = Path(state.best_model_checkpoint or "").name
+        if not self._ranks.any(self._stop.keep_best, args.device):
+            self.stopped_at = state.global_step
+        elif best:
+            self.ended_at = state.global_step
+            reason = f"keeping {best}, the best so far: {reason}"
+        else:
+            self.stopped_at = state.global_step
+            reason = f"{reason}; nothing was evaluated yet, so there is no best checkpoint to keep"
         control.should_training_stop = True
         control.should_save = True
         control.should_log = True
         control.should_evaluate = False
-        logger.warning("stopping after step %d: %s", state.global_step, self._stop.reason)
-        self._stream.emit("stopping", **_place(state), message=self._stop.reason)
+        logger.warning("stopping after step %d: %s", state.global_step, reason)
+        self._stream.emit("stopping", **_place(state), message=reason)
 
     def on_prediction_step(
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
@@ -126,7 +137,7 @@ class StepWatcher:
         if not logs or "loss" not in logs:  # evaluations and the closing summary come by elsewhere
             return
         metrics = _figures(logs)
-        metrics |= self._speed(metrics.get("num_tokens"))
+        metrics |= self._speed(metrics.get("num_tokens")) | _memory(args.device.type)
         self.gradient = metrics.get("grad_norm", self.gradient)
         self._stream.emit("log", **_place(state), metrics=metrics)
         if self._bar is not None:
@@ -220,6 +231,15 @@ def _place(state: TrainerState) -> dict[str, Any]:
         "max_steps": state.max_steps,
         "epoch": float(state.epoch or 0.0),
     }
+
+
+def _memory(device: str) -> dict[str, float]:
+    """Return the most GPU memory that was allocated so far, or this process's memory, in GiB."""
+    if device == "cuda":
+        torch = require("torch", extra="train", feature="Training")
+        return {"peak_vram_gb": torch.cuda.max_memory_allocated() / 2**30}
+    psutil = require("psutil", extra="train", feature="Training")
+    return {"rss_gb": psutil.Process().memory_info().rss / 2**30}
 
 
 def _figures(logs: Mapping[str, Any]) -> dict[str, float]:

@@ -33,11 +33,13 @@ class LoopOutcome:
         model: The trained model: the best checkpoint's weights where there was evaluation.
         gathered: The same in one piece, where it was spread over processes and the run is over.
         metrics: The Trainer's figures, `eval_loss` of `model` and `baseline_eval_loss`.
+        kept: The checkpoint whose weights `model` has, where there was evaluation.
     """
 
     model: Any
     metrics: dict[str, float]
     gathered: GatheredModel | None = None
+    kept: str | None = None
 
 
 def build_trainer(
@@ -131,7 +133,8 @@ def run_loop(trainer: Any, watcher: StepWatcher, *, resume_from: Path | None = N
     is_spread = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
     if is_spread and watcher.stopped_at is None:
         gathered = gather_model(trainer, Path(trainer.args.output_dir) / _GATHERED)
-    return LoopOutcome(trainer.accelerator.unwrap_model(trainer.model), metrics, gathered)
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    return LoopOutcome(model, metrics, gathered, kept=trainer.state.best_model_checkpoint)
 
 
 def _evaluation_of(trainer: Any, watcher: StepWatcher) -> dict[str, float]:

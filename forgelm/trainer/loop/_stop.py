@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from forgelm.runs import read_stop
+from forgelm.runs import asks_for_best, read_stop
 
 __all__ = ["StopRequest", "interrupt_requests_stop"]
 
@@ -23,10 +23,12 @@ class StopRequest:
 
     Attributes:
         run_dir: The folder in which any process may ask with a `STOP` file.
+        keep_best: Whether the best checkpoint so far is to become the final model.
     """
 
     def __init__(self) -> None:
         self.run_dir: Path | None = None
+        self.keep_best = False
         self._reason: str | None = None
         self._looked_at = -math.inf
 
@@ -36,12 +38,14 @@ class StopRequest:
         now = time.monotonic()
         if self._reason is None and self.run_dir and now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
-            self._reason = read_stop(self.run_dir)
+            if (reason := read_stop(self.run_dir)) is not None:
+                self.ask(reason, keep_best=asks_for_best(self.run_dir))
         return self._reason
 
-    def ask(self, reason: str) -> None:
-        """Ask for a stop; the first reason given stays."""
+    def ask(self, reason: str, *, keep_best: bool = False) -> None:
+        """Ask for a stop; the first request stays."""
         if self._reason is None:
+            self.keep_best = keep_best
             self._reason = reason
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from forgelm.errors import ConfigError, OptionalDependencyError
 from forgelm.trainer.backend import Machine
 from forgelm.trainer.planning._memory_estimate import MemoryEstimate
 
@@ -137,6 +138,19 @@ class PreflightReport:
     def errors(self) -> tuple[tuple[str, str], ...]:
         """What is sure to fail: key and problem, as `ConfigError.issues` has them."""
         return tuple((one.path, one.message) for one in self.findings if one.severity == "error")
+
+    def raise_for_errors(self) -> None:
+        """Raise what is sure to fail, all of it at once.
+
+        Raises:
+            OptionalDependencyError: A package that training needs is missing.
+            ConfigError: Anything else.
+        """
+        missing = next((name for name, found in self.versions.items() if found is None), None)
+        if missing is not None:
+            raise OptionalDependencyError(missing, extra="train", feature="Training")
+        if not self.ok:
+            raise ConfigError(issues=self.errors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report in the types of JSON."""
