@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,14 @@ def test_a_picture_needs_kaleido_and_a_known_ending(tmp_path: Path) -> None:
     except ImportError:
         with pytest.raises(OptionalDependencyError, match="kaleido"):
             monitor.to_image(tmp_path / "run.svg")
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="kaleido draws with a Chromium")
+def test_the_figure_is_written_as_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("kaleido")
+    monitor = TrainingMonitor.from_records([event("train_begin", 0), event("log", 1, loss=2.5)])
+    picture = monitor.to_image(tmp_path / "run.svg")
+    assert "training loss" in picture.read_text("utf-8")
 
 
 def test_a_status_is_small_strict_and_masked_whatever_the_run_says(tmp_path: Path) -> None:
