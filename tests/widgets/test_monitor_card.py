@@ -122,8 +122,9 @@ def test_a_picture_needs_kaleido_and_a_known_ending(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("chromium"), reason="kaleido draws with a Chromium")
 def test_the_figure_is_written_as_a_picture(tmp_path: Path) -> None:
     pytest.importorskip("kaleido")
-    monitor = TrainingMonitor.from_records([event("train_begin", 0), event("log", 1, loss=2.5)])
+    monitor = TrainingMonitor(_long_run(tmp_path / "run"))
     picture = monitor.to_image(tmp_path / "run.svg")
+    monitor.close()
     assert "training loss" in picture.read_text("utf-8")
 
 
