@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
-# One process a core; the tests of a file share its fixtures, so they stay together.
-PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+# One process a core; the tests of a file share its fixtures, so they stay together. In the order of
+# their folders, or the few long stories in a browser would come last, one after the other.
+PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 export OMP_NUM_THREADS ?= 1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 
 __all__ = ["is_tls_failure", "retry_after_s"]
@@ -30,6 +29,8 @@ def retry_after_s(value: str | None) -> float | None:
 
 def is_tls_failure(error: BaseException | None) -> bool:
     """Say whether a server could not prove who it is, which asking again does not change."""
+    import ssl  # slow to import, and most runs ask no server
+
     seen = 0
     while error is not None and seen < 10:
         if isinstance(error, ssl.SSLError) or "CERTIFICATE" in str(error):

@@ -30,7 +30,7 @@ __all__ = [
     "present_error",
     "shared_options",
     "shown",
-    "verdict_line",
+    "verdict_lines",
     "write",
 ]
 
@@ -102,11 +102,12 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "none"
 
 
-def verdict_line(verdict: Verdict) -> str:
-    """Return what a gate decided, why, and the figures it rests on."""
+def verdict_lines(verdict: Verdict) -> str:
+    """Return what a gate decided, why, and the figures it rests on, a line each."""
     reason = f": {verdict.reason}" if verdict.reason else ""
-    figures = ", ".join(f"{name} {value:.4g}" for name, value in verdict.measured.items())
-    return f"  gate {verdict.gate:<11} {verdict.status}{reason}" + (figures and f" ({figures})")
+    line = f"  gate {verdict.gate:<11} {verdict.status}{reason}"
+    figures = [f"{name} {value:.4g}" for name, value in verdict.measured.items()]
+    return "\n".join([line, *(f"    {figure}" for figure in figures)])
 
 
 def shown(path: str | Path) -> str:

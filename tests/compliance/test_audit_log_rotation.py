@@ -301,9 +301,7 @@ def test_a_log_verified_while_another_thread_rotates_it_never_has_fewer_lines(
         while not writing.done():
             acknowledged = written[0]
             result = verify_audit_log(logger.path)
-            if result.valid:
-                assert result.entries_count >= acknowledged
-            else:
-                assert "rotated and nothing was logged since" in str(result.reason)
+            assert result.valid, result.reason
+            assert result.entries_count >= acknowledged
         writing.result()
     assert verify_audit_log(logger.path).entries_count == 61

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import ExitCode
-from forgelm.cli._output import ForgeCommand, Presentation, shown, verdict_line
+from forgelm.cli._output import ForgeCommand, Presentation, shown, verdict_lines
 
 if TYPE_CHECKING:
     from forgelm.evaluation import EvaluationReport
@@ -18,7 +18,7 @@ __all__ = ["evaluate"]
 
 def _present(report: EvaluationReport) -> Presentation:
     lines = [f"The model {'passed' if report.passed else 'did not pass'}."]
-    lines += [verdict_line(verdict) for verdict in report.verdicts]
+    lines += [verdict_lines(verdict) for verdict in report.verdicts]
     lines.append(f"  results          {shown(report.output_dir)}")
     code = ExitCode.SUCCESS if report.passed else ExitCode.GATE_FAILED
     document = {**dataclasses.asdict(report), "passed": report.passed}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import ExitCode
-from forgelm.cli._output import ForgeCommand, Presentation, listed, shown, verdict_line
+from forgelm.cli._output import ForgeCommand, Presentation, listed, shown, verdict_lines
 
 if TYPE_CHECKING:
     from forgelm.synthetic import SyntheticResult
@@ -20,7 +20,7 @@ def _present(result: SyntheticResult) -> Presentation:
     verdict = result.verdict
     lines = [
         f"{shown(result.output_file)}: {result.rows} rows for {result.prompts} prompts",
-        verdict_line(verdict),
+        verdict_lines(verdict),
         f"  rejected         {listed(result.rejected)}",
         f"  without answer   {result.unanswered}",
         f"  not asked        {result.not_asked}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from forgelm.cli._exit_codes import exit_code_of_training
-from forgelm.cli._output import ForgeCommand, Presentation, shown, verdict_line
+from forgelm.cli._output import ForgeCommand, Presentation, shown, verdict_lines
 from forgelm.cli.commands.dry_run import DRY_RUN_ROWS, present_preflight
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def training_lines(result: TrainResult) -> list[str]:
     """Return what became of a run, what it scored and where its files are, a line each."""
     lines = [_headline(result)]
     lines += _scores(result.metrics)
-    lines += [verdict_line(verdict) for verdict in result.verdicts]
+    lines += [verdict_lines(verdict) for verdict in result.verdicts]
     places = {
         "model": result.final_model_path,
         "waiting model": result.staging_path,

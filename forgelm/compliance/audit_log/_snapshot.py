@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,17 @@ __all__ = ["Snapshot", "UnreadableError", "snapshot_of"]
 
 _LOCK_WAIT_S = 2.0
 _MAX_MOVES = 1000
+# A rotation leaves no file of that name, or an empty one, for as long as a few flushes take.
+_ROTATION_S = 0.5
+_PAUSE_S = 0.005
 
 
 class UnreadableError(Exception):
     """There is nothing to verify, or what pins it is damaged; the message is the reason."""
+
+
+class _NoLineError(UnreadableError):
+    """The log is missing or empty: its lines were deleted, or it is being rotated right now."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,36 @@ def snapshot_of(log: Path, keys: KeyRing) -> Iterator[Snapshot]:
         UnreadableError: There is no log, or what lies beside it is damaged.
         OSError: Something cannot be read.
     """
+    found = _settled(log, keys)
+    try:
+        yield found
+    finally:
+        os.close(found.descriptor)
+
+
+def _settled(log: Path, keys: KeyRing) -> Snapshot:
+    """Look again for a moment where a log without a line has archives: one may just be made."""
+    give_up = time.monotonic() + _ROTATION_S
+    while True:
+        try:
+            return _found(log, keys)
+        except _NoLineError:
+            if time.monotonic() > give_up or not _archives(log):
+                raise
+            time.sleep(_PAUSE_S)
+
+
+def _found(log: Path, keys: KeyRing) -> Snapshot:
     for _ in range(_MAX_MOVES):
         descriptor = _opened(log)
+        found = None
         try:
             found = _seen(log, descriptor, keys)
-            if found is not None:
-                yield found
-                return
         finally:
-            os.close(descriptor)
+            if found is None:
+                os.close(descriptor)
+        if found is not None:
+            return found
     raise UnreadableError(f"{log} is replaced all the time")
 
 
@@ -72,7 +101,7 @@ def _opened(log: Path) -> int:
     try:
         return open_regular(log, os.O_RDONLY, follow_links=True)
     except FileNotFoundError:
-        raise UnreadableError(f"there is no file at {log}{_pinned_elsewhere(log)}") from None
+        raise _NoLineError(f"there is no file at {log}{_pinned_elsewhere(log)}") from None
     except ValueError as error:
         raise UnreadableError(f"{os.fspath(log)!r} cannot be a path: {error}") from None
 
@@ -106,7 +135,7 @@ def _read(log: Path, descriptor: int, keys: KeyRing, *, locked: bool = True) -> 
     except FileNotFoundError:
         return None
     if not opened.st_size:
-        raise UnreadableError(f"{log} is empty{_pinned_elsewhere(log)}")
+        raise _NoLineError(f"{log} is empty{_pinned_elsewhere(log)}")
     head = _read_head(log, keys)
     return Snapshot(log, descriptor, opened.st_size, head, read_manifest(log), locked)
 
@@ -128,10 +157,14 @@ def _pinned_elsewhere(log: Path) -> str:
     beside = [path.name for path in (manifest_path(log), head_path(log)) if path.exists()]
     if beside:
         return f", but {' and '.join(beside)} beside it: its lines were deleted"
-    archived = archived_parts(log) if log.parent.is_dir() else []
+    archived = _archives(log)
     if not archived:
         return ""
     return (
         f", but {archived[-1].name} beside it: the log was rotated and nothing was logged since "
         "(then verify that file), or its newest file was deleted"
     )
+
+
+def _archives(log: Path) -> list[Path]:
+    return archived_parts(log) if log.parent.is_dir() else []
