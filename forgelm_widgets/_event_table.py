@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,22 +92,23 @@ class EventTable:
         """Add many logs of one run at once; only if all have the same metrics, known already."""
         try:
             seqs, steps, most = (
-                array("q", [document[name] for document in documents])
+                array("q", map(itemgetter(name), documents))
                 for name in ("seq", "step", "max_steps")
             )
             times, epochs = (
-                array("d", [document[name] for document in documents]) for name in ("time", "epoch")
+                array("d", map(itemgetter(name), documents)) for name in ("time", "epoch")
             )
-            figures = [document["metrics"] for document in documents]
-            columns = {name: array("d", [each[name] for each in figures]) for name in figures[0]}
-            runs = {document["run_id"] for document in documents}
+            figures = list(map(itemgetter("metrics"), documents))
+            columns = {name: array("d", map(itemgetter(name), figures)) for name in figures[0]}
+            runs = set(map(itemgetter("run_id"), documents))
+            sizes = set(map(len, figures))
         except (LookupError, TypeError, OverflowError):
             return False
         counts = [np.frombuffer(column, dtype=np.int64) for column in (seqs, steps, most)]
         places = np.frombuffer(times, dtype=np.float64) + np.frombuffer(epochs, dtype=np.float64)
         if (
             runs != {run_id}
-            or any(len(each) != len(columns) for each in figures)
+            or sizes != {len(columns)}
             or not (columns.keys() <= self.metrics.keys() and SMOOTH not in columns)
             or any(column.min() < 0 or column.max() >= LARGEST_COUNT for column in counts)
             or not np.isfinite(places).all()
@@ -121,8 +124,8 @@ class EventTable:
         for name, column in columns.items():
             self.metrics[name].rows.extend(rows)
             self.metrics[name].values.extend(column)
-        for row, value in zip(rows, columns.get("loss", ()), strict=False):
-            self._smooth(row, value)
+        if "loss" in columns:
+            self._smooth(rows, columns["loss"])
         return True
 
     def measure(self, row: int, name: str, value: float) -> None:
@@ -141,25 +144,28 @@ class EventTable:
         series.rows.append(row)
         series.values.append(value)
         if name == "loss":
-            self._smooth(row, value)
+            self._smooth((row,), (value,))
 
-    def _smooth(self, row: int, value: float) -> None:
-        if not math.isfinite(value):
+    def _smooth(self, rows: Iterable[int], losses: Iterable[float]) -> None:
+        finite = [pair for pair in zip(rows, losses, strict=True) if math.isfinite(pair[1])]
+        if not finite:
             return
-        self._average = _SMOOTHING * self._average + (1 - _SMOOTHING) * value
-        self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)
-        series = self.metrics.get(SMOOTH)
-        if series is None:
-            series = self.metrics[SMOOTH] = Series(array("I"), array("d"))
-        series.rows.append(row)
-        series.values.append(self._average / self._weight)
+        average, weight, smooth = self._average, self._weight, []
+        for _, loss in finite:
+            average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+            weight = _SMOOTHING * weight + (1 - _SMOOTHING)
+            smooth.append(average / weight)
+        self._average, self._weight = average, weight
+        series = self.metrics.setdefault(SMOOTH, Series(array("I"), array("d")))
+        series.rows.extend(row for row, _ in finite)
+        series.values.extend(smooth)
 
     def _smooth_anew(self) -> None:
         self._average = self._weight = 0.0
         self.metrics.pop(SMOOTH, None)
         loss = self.metrics.get("loss")
-        for row, value in zip(*loss, strict=True) if loss else ():
-            self._smooth(row, value)
+        if loss:
+            self._smooth(*loss)
 
     def take_back(self, step: int) -> bool:
         """Forget what lies beyond a step, or everything at step 0; tell whether that was any."""

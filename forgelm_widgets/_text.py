@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 import unicodedata
 
-__all__ = ["clean", "count", "duration", "number", "plural", "size"]
+__all__ = ["clean", "count", "duration", "moment", "number", "plural", "size"]
 
 # A secret that begins just before the cut must be whole to be recognised: a key block is < 8 kB.
 _LOOK_AHEAD_CHARS = 8_000
@@ -99,3 +100,18 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s"
     hours, rest = divmod(round(seconds / 60), 60)
     return f"{hours} h {rest} min"
+
+
+def moment(seconds: float | None) -> str | None:
+    """Return a Unix time as UTC in words; a nonsense one costs only the words.
+
+    Example:
+        >>> moment(0.0)
+        '1970-01-01 00:00 UTC'
+    """
+    if seconds is None:
+        return None
+    try:
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return None

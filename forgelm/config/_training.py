@@ -270,7 +270,7 @@ class TrainingConfig(Section):
         description="With `oom_recovery`: the batch size below which it gives up.",
         json_schema_extra=form("Batches", unit="rows"),
     )
-    report_to: Literal["tensorboard", "wandb", "mlflow", "none"] = Field(
+    report_to: Literal["tensorboard", "wandb", "mlflow", "none", "trackio"] = Field(
         "tensorboard",
         description="Tool that also gets the training figures. `none` keeps them in the run's "
         "own folder only.",

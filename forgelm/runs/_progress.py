@@ -125,7 +125,7 @@ class ProgressTail:
                 self._offset += len(line)
         return events
 
-    def read_documents(self, most_bytes: int = 4_000_000) -> tuple[list[dict[str, Any]], bool]:
+    def read_documents(self, most_bytes: int = 1_000_000) -> tuple[list[dict[str, Any]], bool]:
         """Return the new lines as plain dicts, unchecked, and whether there is more to read now.
 
         It is for looking on: a line that is no JSON object is counted and passed over, and a file

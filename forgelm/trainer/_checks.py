@@ -13,7 +13,7 @@ from forgelm.data import DataSummary, check_source, is_hub_name
 from forgelm.errors import ConfigError, DataError, OptionalDependencyError
 from forgelm.evaluation import check_evaluation
 from forgelm.export import merge_issues
-from forgelm.trainer.algorithms import ALGORITHMS
+from forgelm.trainer.algorithms import ALGORITHMS, tracking_issues
 from forgelm.trainer.backend import asks_for_processes, capability_issues, distributed_issues
 from forgelm.trainer.planning import look_at_fit
 
@@ -155,6 +155,7 @@ def _unsupported(config: ForgeConfig) -> Iterator[Issue]:
 
 def _company_issues(config: ForgeConfig) -> Iterator[Issue]:
     """Look at what goes on beside the training."""
+    yield from tracking_issues(config)
     if _value(config, "synthetic.enabled"):
         yield (
             "synthetic.enabled",

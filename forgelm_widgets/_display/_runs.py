@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from forgelm_widgets._card import Card, Figure, Mark, Table, Text
 from forgelm_widgets._display._train_result import read_curves
-from forgelm_widgets._text import count, duration, number, plural
+from forgelm_widgets._text import count, duration, moment, number, plural
 
 if TYPE_CHECKING:
     from forgelm import Run, RunStatus
@@ -64,7 +63,7 @@ def run_list_card(found: Sequence[RunStatus]) -> Card:
             status.max_steps or None,
             status.loss,
             status.eval_loss,
-            _moment(status.updated_at),
+            moment(status.updated_at),
             status.run_dir,
         )
         for status in found
@@ -114,19 +113,9 @@ def _places(status: RunStatus) -> Table:
     rows = [
         ("Model", status.model),
         ("Process", f"{status.pid} on {status.host}" if status.pid else None),
-        ("Started", _moment(status.started_at)),
+        ("Started", moment(status.started_at)),
         ("Newest checkpoint", status.checkpoint),
         ("Final model", status.final_model),
         ("Run directory", status.run_dir),
     ]
     return Table("Where it lies", ("What", "Value"), [row for row in rows if row[1]])
-
-
-def _moment(seconds: float | None) -> str | None:
-    """Return a Unix time as UTC in words; a nonsense one costs only the words."""
-    if seconds is None:
-        return None
-    try:
-        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Change", "ConfigBuilder"]
 
 _SCRIPTS = ("calls.js", "dom.js")
-_PARTS = ("controls.js", "form.js", "text_pane.js", "outlook.js", "view.js")
+_PARTS = ("controls.js", "row.js", "form.js", "text_pane.js", "outlook.js", "view.js")
 _OUTLOOK_AFTER_S = 0.3
 
 
@@ -62,7 +62,7 @@ class ConfigBuilder(ForgeWidget):
     _esm = front_end(
         *(f"_shared/{name}" for name in _SCRIPTS), *(f"config_builder/{name}" for name in _PARTS)
     )
-    _css = front_end("_shared/theme.css", "config_builder/view.css")
+    _css = front_end("_shared/theme.css", "_shared/controls.css", "config_builder/view.css")
     presets: ClassVar[Mapping[str, str]] = {name: one.title for name, one in PRESETS.items()}
 
     form = traitlets.Dict().tag(sync=True)

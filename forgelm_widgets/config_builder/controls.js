@@ -33,7 +33,7 @@ function makeControl(field, wire) {
 /** @param {Field} field @param {Wire} wire @returns {Control} */
 function textControl(field, wire) {
   const long = field.format === "multi-line";
-  const input = long ? make("textarea", "forgelm-config-input") : make("input", "forgelm-config-input");
+  const input = long ? make("textarea", "forgelm-input") : make("input", "forgelm-input");
   if (input instanceof HTMLInputElement) {
     input.type = "text";
     if (field.type === "integer") input.inputMode = "numeric";
@@ -74,7 +74,7 @@ function addCompletion(input, node, wire) {
 
 /** @param {Field} field @param {string[]} choices @param {(text: string) => any} mean @param {Wire} wire @returns {Control} */
 function choiceControl(field, choices, mean, wire) {
-  const select = make("select", "forgelm-config-input");
+  const select = make("select", "forgelm-input");
   const unset = make("option", "", field.default === undefined ? "not set" : `${asText(field.default)} (default)`);
   unset.value = "";
   select.append(unset, ...choices.map((choice) => Object.assign(make("option", "", choice), { value: choice })));
@@ -114,7 +114,7 @@ function switchControl(field, wire) {
 /** One line an item; a word that may stand for the whole list has a button. @param {Field} field @param {Wire} wire @returns {Control} */
 function listControl(field, wire) {
   const node = make("span", "forgelm-config-list");
-  const area = make("textarea", "forgelm-config-input");
+  const area = make("textarea", "forgelm-input");
   area.spellcheck = false;
   area.placeholder = Array.isArray(field.default) ? field.default.join("\n") : "one a line";
   const fit = () => (area.rows = Math.max(2, Math.min(8, (area.value || area.placeholder).split("\n").length)));
@@ -129,7 +129,7 @@ function listControl(field, wire) {
     else wire.set(lines.map(mean));
   });
   const words = (field.choices ?? []).map((word) =>
-    button("forgelm-config-small", `Use ${word}`, () => wire.set(word, true)),
+    button("forgelm-button forgelm-config-small", `Use ${word}`, () => wire.set(word, true)),
   );
   node.append(area, make("span", "forgelm-config-unit", "one a line"), ...words);
   return {
@@ -144,7 +144,7 @@ function listControl(field, wire) {
 
 /** A value that has no simpler shape, as a line of YAML. @param {Wire} wire @returns {Control} */
 function yamlControl(wire) {
-  const area = make("textarea", "forgelm-config-input forgelm-config-code");
+  const area = make("textarea", "forgelm-input forgelm-config-code");
   area.rows = 2;
   area.spellcheck = false;
   area.placeholder = "not set; write it as YAML, such as {type: linear}";
@@ -155,7 +155,7 @@ function yamlControl(wire) {
 /** What is typed here is sent once, as a message, and leaves the page at once. @param {Wire} wire @returns {Control} */
 function secretControl(wire) {
   const node = make("span", "forgelm-config-control");
-  const input = make("input", "forgelm-config-input");
+  const input = make("input", "forgelm-input");
   input.type = "password";
   input.autocomplete = "new-password";
   const words = make("span", "forgelm-config-unit");
@@ -165,7 +165,7 @@ function secretControl(wire) {
     input.value = "";
   };
   input.addEventListener("change", keep);
-  const forget = button("forgelm-config-small", "Forget", () => wire.secret(""));
+  const forget = button("forgelm-button forgelm-config-small", "Forget", () => wire.secret(""));
   node.append(input, words, forget);
   return {
     node,

@@ -80,7 +80,7 @@ class Outlook {
     const head = memory.outlook === "unknown" ? memory.reason || "It cannot be known yet." : `About ${size(memory.total)}${free}: ${memory.outlook}.`;
     node.append(make("p", "forgelm-config-line", head));
     if (!memory.parts.length || memory.outlook === "unknown") return node;
-    const table = make("table", "forgelm-config-table");
+    const table = make("table", "forgelm-table forgelm-config-table");
     for (const [name, bytes] of memory.parts) {
       const row = make("tr");
       const bar = make("meter");

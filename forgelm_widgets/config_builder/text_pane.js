@@ -11,7 +11,7 @@ class TextPane {
     this.node = make("section", "forgelm-config-text");
     const title = make("h3", "forgelm-config-heading", "YAML");
     title.id = freshId("yaml");
-    this.area = make("textarea", "forgelm-config-input forgelm-config-code");
+    this.area = make("textarea", "forgelm-input forgelm-config-code");
     this.area.spellcheck = false;
     this.area.wrap = "off";
     this.area.setAttribute("aria-labelledby", title.id);

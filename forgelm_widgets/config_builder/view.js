@@ -17,7 +17,7 @@ class View {
     this.told.setAttribute("role", "status");
     this.run = make("div", "forgelm-config-told");
     this.run.setAttribute("role", "status");
-    this.summary = make("div", "forgelm-config-summary");
+    this.summary = make("div", "forgelm-notice forgelm-config-summary");
     this.spoken = make("span", "forgelm-config-verdict");
     this.spoken.setAttribute("role", "status");
     this.list = make("ul", "forgelm-config-problems");
@@ -40,21 +40,21 @@ class View {
   /** @param {[string, string][]} presets */
   tools(presets) {
     const bar = make("div", "forgelm-config-tools");
-    const preset = make("select", "forgelm-config-input");
+    const preset = make("select", "forgelm-input");
     preset.setAttribute("aria-label", "Start from a preset");
     preset.append(
       Object.assign(make("option", "", "Start from …"), { value: "" }),
       ...presets.map(([name, title]) => Object.assign(make("option", "", title), { value: name })),
     );
     // not as soon as one is chosen: on a keyboard, the arrow passes over those that are not wanted
-    const use = button("forgelm-config-button", "Use preset", () => {
+    const use = button("forgelm-button", "Use preset", () => {
       if (!preset.value) return this.say("Choose a preset first.", false);
       this.call("preset", { name: preset.value });
       preset.value = "";
     });
-    this.undo = button("forgelm-config-button", "Undo", () => this.step("undo"));
-    this.redo = button("forgelm-config-button", "Redo", () => this.step("redo"));
-    this.file = make("input", "forgelm-config-input");
+    this.undo = button("forgelm-button", "Undo", () => this.step("undo"));
+    this.redo = button("forgelm-button", "Redo", () => this.step("redo"));
+    this.file = make("input", "forgelm-input");
     this.file.placeholder = "config.yaml";
     this.file.setAttribute("aria-label", "File to load or save");
     this.file.spellcheck = false;
@@ -62,8 +62,8 @@ class View {
       .../** @type {Wire} */ ({}),
       complete: async (text) => (await this.kernel.call("complete", { text })).value ?? [],
     });
-    this.saves = button("forgelm-config-button", "Save", () => this.save(false));
-    this.trains = button("forgelm-config-button forgelm-config-main-button", "Train", () => this.train());
+    this.saves = button("forgelm-button", "Save", () => this.save(false));
+    this.trains = button("forgelm-button forgelm-config-main-button", "Train", () => this.train());
     this.ask = make("span", "forgelm-config-ask");
     bar.prepend(
       preset,
@@ -72,7 +72,7 @@ class View {
       this.redo,
       make("span", "forgelm-config-gap"),
       this.file,
-      button("forgelm-config-button", "Load", () => this.call("load", { path: this.path() })),
+      button("forgelm-button", "Load", () => this.call("load", { path: this.path() })),
       this.saves,
       this.trains,
       this.ask,
@@ -82,7 +82,7 @@ class View {
 
   sieve() {
     const bar = make("div", "forgelm-config-tools");
-    const search = make("input", "forgelm-config-input forgelm-config-search");
+    const search = make("input", "forgelm-input forgelm-config-search");
     search.type = "search";
     search.placeholder = "Search fields";
     search.setAttribute("aria-label", "Search fields by name or help");
@@ -91,7 +91,7 @@ class View {
       this.form.sift();
     });
     this.search = search;
-    this.level = make("select", "forgelm-config-input");
+    this.level = make("select", "forgelm-input");
     this.level.setAttribute("aria-label", "How many fields to show");
     this.level.append(
       Object.assign(make("option", "", "Essential fields"), { value: "basic" }),
@@ -129,8 +129,8 @@ class View {
     const answer = await this.call("save", { path: this.path(), overwrite });
     if (!answer.ok) return;
     if (answer.value.saved) return this.say(`Saved to ${answer.value.saved}`, false);
-    const yes = button("forgelm-config-button", "Replace it", () => this.save(true));
-    const no = button("forgelm-config-button", "Keep it", () => {
+    const yes = button("forgelm-button", "Replace it", () => this.save(true));
+    const no = button("forgelm-button", "Keep it", () => {
       this.ask?.replaceChildren();
       this.saves?.focus();
     });

@@ -67,7 +67,7 @@ class RunComparison(ForgeWidget):
     _esm = front_end(
         "_shared/calls.js", "_shared/dom.js", *(f"run_comparison/{name}" for name in _PARTS)
     )
-    _css = front_end("_shared/theme.css", "run_comparison/view.css")
+    _css = front_end("_shared/theme.css", "_shared/controls.css", "run_comparison/view.css")
 
     table = traitlets.Dict().tag(sync=True)
     detail = traitlets.Dict().tag(sync=True)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from forgelm_widgets._text import clean, count, duration, number, plural
+from forgelm_widgets._text import clean, count, duration, moment, number, plural
 from forgelm_widgets.run_comparison._differences import find_differences
 from forgelm_widgets.run_comparison._record import RunRecord
 from forgelm_widgets.run_comparison._scores import Score
 
-__all__ = ["detail_payload", "moment", "names_of", "picked_payload", "table_payload"]
+__all__ = ["detail_payload", "names_of", "picked_payload", "table_payload"]
 
 _NAME_CHARS, _CELL_CHARS, _PATH_CHARS = 60, 120, 400
 _MOST_DIFFERENCES = 200
@@ -250,13 +250,3 @@ def _words(score: Score) -> str:
         sure = f" ({score.low:.3g} to {score.high:.3g})"
     answers = f", {plural(score.count, 'answer')}" if score.count else ""
     return f"{score.value:.3g}{sure}{answers}"
-
-
-def moment(seconds: float | None) -> str | None:
-    """Return a Unix time as UTC in words; a nonsense one costs only the words."""
-    if seconds is None:
-        return None
-    try:
-        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
-    except (OverflowError, ValueError, OSError):
-        return None

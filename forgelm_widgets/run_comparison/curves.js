@@ -111,7 +111,7 @@ class Chart {
     });
     const told = facts.map(([name, first, low, step, last]) => `${name}: from ${first} to ${last}, lowest ${low} at step ${step}`);
     this.svg.setAttribute("aria-label", `${this.title} over steps. ${told.join("; ")}.`);
-    const table = make("table", "forgelm-runs-table");
+    const table = make("table", "forgelm-table forgelm-runs-table");
     table.append(headRow(["Run", "First", "Lowest", "At step", "Last"], 1), ...facts.map((row) => bodyRow(row, 1)));
     const frame = scrolling(`${this.title}: data`);
     frame.append(table);

@@ -53,7 +53,7 @@ function scorePanel({ name, metric, axis, bars }, chosen) {
   const [low, high] = axis;
   /** @param {number} value */
   const across = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));
-  const table = make("table", "forgelm-runs-table forgelm-runs-bars");
+  const table = make("table", "forgelm-table forgelm-runs-table forgelm-runs-bars");
   const caption = make("caption", "forgelm-runs-title", `${name} `);
   caption.append(make("span", "forgelm-runs-quiet", `${metric}, from ${short(low)} to ${short(high)}`));
   table.append(caption);
@@ -86,7 +86,7 @@ function scorePanel({ name, metric, axis, bars }, chosen) {
 /** @param {[string, string[]][]} rows @param {number} leftOut @param {Chosen} chosen */
 function differenceTable(rows, leftOut, chosen) {
   const frame = scrolling("Settings that differ");
-  const table = make("table", "forgelm-runs-table forgelm-runs-settings");
+  const table = make("table", "forgelm-table forgelm-runs-table forgelm-runs-settings");
   const body = make("tbody");
   for (const [key, values] of rows) {
     const row = bodyRow([key, ...values]);

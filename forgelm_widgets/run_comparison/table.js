@@ -28,11 +28,11 @@ class RunTable {
     this.lines = new Map();
     this.node = scrolling("Runs");
     this.node.classList.add("forgelm-runs-all");
-    this.grid = make("table", "forgelm-runs-table");
+    this.grid = make("table", "forgelm-table forgelm-runs-table");
     this.head = make("thead");
     this.body = make("tbody");
-    this.grid.append(make("caption", "forgelm-runs-hidden", "Runs"), this.head, this.body);
-    this.more = button("forgelm-runs-button", "", () => {
+    this.grid.append(make("caption", "forgelm-spoken", "Runs"), this.head, this.body);
+    this.more = button("forgelm-button", "", () => {
       this.limit += ROWS_AT_ONCE;
       this.arrange();
     });
@@ -57,7 +57,7 @@ class RunTable {
     const row = make("tr");
     const tick = make("th", "forgelm-runs-tick");
     tick.scope = "col";
-    tick.append(make("span", "forgelm-runs-hidden", "Compare"));
+    tick.append(make("span", "forgelm-spoken", "Compare"));
     row.append(tick);
     this.table.columns.forEach(([title, isNumber], column) => {
       const cell = make("th", isNumber ? "forgelm-runs-number" : "");

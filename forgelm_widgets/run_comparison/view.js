@@ -46,7 +46,7 @@ class View {
 
   tools() {
     const bar = make("div", "forgelm-runs-tools");
-    const filter = make("input", "forgelm-runs-input");
+    const filter = make("input", "forgelm-input");
     filter.type = "search";
     filter.placeholder = "Filter runs";
     filter.setAttribute("aria-label", "Filter runs by any word in the table");
@@ -55,7 +55,7 @@ class View {
       this.table.arrange();
       this.counted();
     });
-    bar.append(this.count, filter, button("forgelm-runs-button", "Read again", () => this.call("refresh", {})));
+    bar.append(this.count, filter, button("forgelm-button", "Read again", () => this.call("refresh", {})));
     return bar;
   }
 
@@ -180,7 +180,7 @@ class View {
     heading.append(withCode(make("span", "forgelm-runs-quiet"), " · `.selected` is its folder"));
     this.picked.append(heading, facts);
     if (!picked.gates.length) return;
-    const table = make("table", "forgelm-runs-table");
+    const table = make("table", "forgelm-table forgelm-runs-table");
     table.append(headRow(["Gate", "Verdict", "Why"]), ...picked.gates.map((gate) => bodyRow(gate)));
     const frame = scrolling("Gates of the picked run");
     frame.append(table);

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingMonitor"]
 
 _SHARED = ("calls.js", "dom.js", "vendor/uplot/uPlot.iife.min.js")
-_PARTS = ("format", "store", "plot", "board", "steering", "table", "view")
+_PARTS = ("format", "store", "marks", "plot", "board", "steering", "table", "view")
 
 
 class TrainingMonitor(PublishedRun):
@@ -58,7 +58,12 @@ class TrainingMonitor(PublishedRun):
         *(f"_shared/{name}" for name in _SHARED),
         *(f"training_monitor/{name}.js" for name in _PARTS),
     )
-    _css = front_end("_shared/theme.css", "training_monitor/view.css", "training_monitor/plot.css")
+    _css = front_end(
+        "_shared/theme.css",
+        "_shared/controls.css",
+        "training_monitor/view.css",
+        "training_monitor/plot.css",
+    )
 
     def __init__(
         self,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["RunFollower"]
 
 _STATE_EVERY_S = 0.5
+# A long record is shown again whenever it was read for so long.
+_READING_S = 0.25
 _LOG_LINES = 8
 _MESSAGE_CHARS = 300
 _TELLING_A_LOG: frozenset[RunState] = frozenset({"failed", "died", "stalled"})
@@ -57,7 +59,10 @@ class RunFollower:
         if now_s - self._looked_s >= _STATE_EVERY_S:
             self._look()
             self._looked_s = now_s
-        return self.source.read(self.curves)
+        until_s = time.monotonic() + (_READING_S if len(self.curves) else 0.0)
+        while (more := self.source.read(self.curves)) and time.monotonic() < until_s:
+            pass
+        return more
 
     def catch_up(self) -> None:
         """Take in everything there is."""

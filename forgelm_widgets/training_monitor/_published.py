@@ -18,10 +18,9 @@ from forgelm_widgets.training_monitor._wire import Wire
 
 __all__ = ["PublishedRun"]
 
-# Seconds between two messages with points, two parts of a long record, two looks when nothing
-# comes or the run has ended, and two sends of its status.
+# Seconds between two messages with points, two looks when nothing comes or the run has ended, and
+# two sends of its status.
 _DELTA_EVERY_S = 0.25
-_PART_EVERY_S = 0.4
 _QUIET_LOOK_EVERY_S = 0.5
 _ENDED_LOOK_EVERY_S = 3.0
 _STATUS_EVERY_S = 1.0
@@ -140,7 +139,8 @@ class PublishedRun(ForgeWidget):
             self.catalogue = entries
             self._next_s["snapshot"] = 0.0
         if now_s >= self._next_s["delta"]:
-            self._next_s["delta"] = now_s + (_PART_EVERY_S if more else _DELTA_EVERY_S)
+            # The next part of a long record takes its time to be read, and the last is not to wait.
+            self._next_s["delta"] = 0.0 if more else now_s + _DELTA_EVERY_S
             self._send_points(now_s)
         if now_s >= self._next_s["marks"]:
             self._send_marks(now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["FolderSource", "RecordSource", "Source", "TrainerSource", "Watchable"]
 
 _LOOKED_AT_ONCE = 20_000
+
+logger = logging.getLogger("forgelm")
 
 
 class Watchable(Protocol):
@@ -84,11 +87,14 @@ class FolderSource:
         try:
             documents, more = self._tail.read_documents()
         except FileNotFoundError:
-            gone = f"{self._run.run_dir} is gone: moved or deleted; it is looked for on and on"
-            self.problem = None if self._run.run_dir.is_dir() else gone
+            is_there = self._run.run_dir.is_dir()
+            missed = self._tail.path if is_there else self._run.run_dir
+            has_not_begun = is_there and not len(curves)
+            gone = f"{missed} is gone: moved or deleted; it is looked for on and on"
+            self._miss(None if has_not_begun else gone)
             return False
         except OSError as error:
-            self.problem = f"{self._tail.path} cannot be read: {error.strerror}"
+            self._miss(f"{self._tail.path} cannot be read: {error.strerror}; it is tried on and on")
             return False
         if self._tail.restarts != self._restarts:
             self._restarts = self._tail.restarts
@@ -98,6 +104,11 @@ class FolderSource:
         told = f"{plural(bad, 'line')} of {self._tail.path.name} could not be read"
         self.problem = f"{told}; the rest is shown" if bad else None
         return more
+
+    def _miss(self, problem: str | None) -> None:
+        if problem and problem != self.problem:
+            logger.warning("following a run: %s", problem)
+        self.problem = problem
 
     def status(self) -> RunStatus | None:
         try:

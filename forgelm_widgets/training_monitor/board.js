@@ -36,7 +36,7 @@ class Board {
     this.signs.setAttribute("aria-hidden", "true");
     this.tools = make("div", "forgelm-monitor-tools");
     this.readout = make("span", "forgelm-monitor-readout");
-    this.back = button("forgelm-monitor-button", "Reset zoom", () => this.zoom(null));
+    this.back = button("forgelm-button", "Reset zoom", () => this.zoom(null));
     this.back.hidden = true;
     this.picker = new Picker((name, isWanted) => {
       if (isWanted) this.unwanted.delete(name);
@@ -141,7 +141,7 @@ class Board {
 
   showSigns() {
     const kinds = new Set(this.store.marks.map(({ kind }) => kind));
-    say(this.signs, [...kinds].map((kind) => `${MARK_SIGNS[kind] ?? "|"} ${kind}`).join("  "));
+    say(this.signs, [...kinds].map((kind) => `${signOf(kind)} ${kind}`).join("  "));
   }
 
   /** The first and the last step of all series. @returns {[number, number]} */
@@ -262,7 +262,7 @@ class Picker {
     this.list.id = freshId("metrics");
     this.list.setAttribute("role", "group");
     this.list.setAttribute("aria-label", "Metrics to show");
-    this.open = button("forgelm-monitor-button", "Metrics", () => this.toggle(this.list.hidden));
+    this.open = button("forgelm-button", "Metrics", () => this.toggle(this.list.hidden));
     this.open.setAttribute("aria-controls", this.list.id);
     this.node.append(this.open, this.list);
     this.node.addEventListener("keydown", (event) => {

@@ -4,10 +4,6 @@ const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3], [5, 2], [1, 5]];
 const INTEGERS = [1, 2, 5].flatMap((_, i, all) => Array.from({ length: 9 }, (_, power) => all[i] * 10 ** power)).sort((a, b) => a - b);
 const NEAR_PX = 7;
 const SMOOTH = "~smooth";
-/** @type {Record<string, string>} */
-const MARK_SIGNS = { best: "★", resume: "↻", gate: "■", checkpoint: "▲", evaluation: "◆" };
-
-const MARK_ORDER = Object.keys(MARK_SIGNS);
 
 /** One chart: a panel of series over the steps that all charts share. */
 class Plot {
@@ -166,8 +162,8 @@ class Plot {
         bind: { dblclick: () => () => this.board.zoom(null) },
       },
       hooks: {
-        drawClear: [(/** @type {any} */ chart) => this.drawResumes(chart)],
-        draw: [(/** @type {any} */ chart) => this.drawGates(chart), (/** @type {any} */ chart) => this.drawMarks(chart)],
+        drawClear: [(/** @type {any} */ chart) => drawResumes(chart, this.board.store.marks, palette)],
+        draw: [(/** @type {any} */ chart) => this.drawOver(chart)],
         setCursor: [(/** @type {any} */ chart) => this.board.point(chart.cursor.left < 0 ? null : chart.posToVal(chart.cursor.left, "x"), this)],
         setSelect: [(/** @type {any} */ chart) => this.select(chart)],
       },
@@ -197,8 +193,7 @@ class Plot {
   heights(low, high) {
     if (low === null || high === null) return this.isLog ? [0.1, 1] : [0, 1];
     const span = high - low;
-    for (const { value } of this.gates()) {
-      if (this.isLog && value <= 0) continue;
+    for (const { value } of this.drawnGates()) {
       if (value < low && (low - value <= span || !span)) low = value;
       if (value > high && (value - high <= span || !span)) high = value;
     }
@@ -211,91 +206,14 @@ class Plot {
     return this.board.store.gates.filter(({ series }) => this.entries.some(({ name }) => name === series));
   }
 
+  drawnGates() {
+    return this.gates().filter(({ value }) => !this.isLog || value > 0);
+  }
+
   /** @param {any} chart */
-  drawGates(chart) {
-    const { ctx, bbox } = chart;
-    const { palette } = this.board;
-    const ratio = window.devicePixelRatio;
-    for (const { value, text } of this.gates()) {
-      if (this.isLog && value <= 0) continue;
-      const wanted = chart.valToPos(value, "y", true);
-      const y = Math.min(Math.max(wanted, bbox.top), bbox.top + bbox.height);
-      const beyond = wanted < bbox.top ? "↑ " : wanted > bbox.top + bbox.height ? "↓ " : "";
-      ctx.save();
-      ctx.strokeStyle = ctx.fillStyle = palette.gate;
-      ctx.lineWidth = 1.5 * ratio;
-      ctx.setLineDash([6 * ratio, 4 * ratio]);
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      if (!beyond) ctx.stroke();
-      ctx.font = palette.font.replace("11px", `${11 * ratio}px`);
-      ctx.textAlign = "right";
-      const words = `${beyond}gate: ${text}`;
-      const isLow = y - bbox.top < 18 * ratio;
-      const wide = ctx.measureText(words).width;
-      const right = bbox.left + bbox.width - 4 * ratio;
-      ctx.fillStyle = palette.paper;
-      ctx.globalAlpha = 0.8;
-      ctx.fillRect(right - wide - 3 * ratio, isLow ? y + 3 * ratio : y - 16 * ratio, wide + 6 * ratio, 14 * ratio);
-      ctx.globalAlpha = 1;
-      ctx.fillStyle = palette.gate;
-      ctx.textBaseline = isLow ? "top" : "bottom";
-      ctx.fillText(words, right, isLow ? y + 5 * ratio : y - 3 * ratio);
-      ctx.restore();
-    }
-  }
-
-  /** Where a run began again, as a line in every chart. @param {any} chart */
-  drawResumes(chart) {
-    const { ctx, bbox } = chart;
-    ctx.save();
-    ctx.strokeStyle = this.board.palette.quiet;
-    ctx.lineWidth = window.devicePixelRatio;
-    ctx.setLineDash([2 * ctx.lineWidth, 3 * ctx.lineWidth]);
-    for (const { step, kind } of this.board.store.marks) {
-      const x = Math.round(chart.valToPos(step, "x", true)) + 0.5;
-      if (kind !== "resume" || x < bbox.left || x > bbox.left + bbox.width) continue;
-      ctx.beginPath();
-      ctx.moveTo(x, bbox.top);
-      ctx.lineTo(x, bbox.top + bbox.height);
-      ctx.stroke();
-    }
-    ctx.restore();
-  }
-
-  /** Signs on the floor of the main chart; mere ticks where they would stand on each other. @param {any} chart */
-  drawMarks(chart) {
-    if (!this.isMain) return;
-    const { ctx, bbox } = chart;
-    const { palette } = this.board;
-    const ratio = window.devicePixelRatio;
-    const floor = bbox.top + bbox.height;
-    /** @type {number[]} */
-    const taken = [];
-    ctx.save();
-    ctx.font = palette.font.replace("11px", `${11 * ratio}px`);
-    ctx.fillStyle = palette.quiet;
-    ctx.textAlign = "right";
-    ctx.textBaseline = "top";
-    ctx.fillText("step", bbox.left - 14 * ratio, floor + 7 * ratio);
-    ctx.strokeStyle = ctx.fillStyle = palette.ink;
-    ctx.lineWidth = ratio;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "bottom";
-    const marks = this.board.marks().sort((a, b) => MARK_ORDER.indexOf(a.kind) - MARK_ORDER.indexOf(b.kind));
-    for (const { step, kind } of marks) {
-      const x = Math.round(chart.valToPos(step, "x", true)) + 0.5;
-      if (x < bbox.left || x > bbox.left + bbox.width) continue;
-      ctx.beginPath();
-      ctx.moveTo(x, floor);
-      ctx.lineTo(x, floor - 4 * ratio);
-      ctx.stroke();
-      if (taken.some((other) => Math.abs(x - other) < 11 * ratio)) continue;
-      taken.push(x);
-      ctx.fillText(MARK_SIGNS[kind] ?? "|", x, floor - 4 * ratio);
-    }
-    ctx.restore();
+  drawOver(chart) {
+    drawGates(chart, this.drawnGates(), this.board.palette);
+    if (this.isMain) drawMarks(chart, this.board.marks(), this.board.palette);
   }
 
   /** Zoom to what was dragged over. @param {any} chart */
@@ -322,7 +240,7 @@ class Plot {
     const near = this.board.step === null ? [] : this.board.marks().filter(({ step }) => Math.abs(this.chart.valToPos(step, "x") - left) < NEAR_PX);
     this.tip.hidden = !near.length;
     if (!near.length) return;
-    const words = near.slice(0, 4).map(({ step, kind, text }) => `${MARK_SIGNS[kind] ?? "|"} step ${count(step)}: ${text}`);
+    const words = near.slice(0, 4).map(({ step, kind, text }) => `${signOf(kind)} step ${count(step)}: ${text}`);
     say(this.tip, words.join("\n") + (near.length > 4 ? `\nand ${near.length - 4} more` : ""));
     const isRight = left > this.chart.over.clientWidth / 2;
     this.tip.style.left = isRight ? "" : `${left + 70}px`;

@@ -20,9 +20,9 @@ class Steering {
     this.run = make("span", "forgelm-monitor-run");
     this.words = make("div", "forgelm-monitor-words");
     this.buttons = {
-      stop: button("forgelm-monitor-button forgelm-monitor-act-stop", "", () => this.ask("stop", "stop", { keep_best: false })),
-      keep_best: button("forgelm-monitor-button forgelm-monitor-act-keep_best", "", () => this.ask("keep_best", "stop", { keep_best: true })),
-      resume: button("forgelm-monitor-button forgelm-monitor-act-resume", "", () => this.ask("resume", "resume", {})),
+      stop: button("forgelm-button forgelm-monitor-act-stop", "", () => this.ask("stop", "stop", { keep_best: false })),
+      keep_best: button("forgelm-button forgelm-monitor-act-keep_best", "", () => this.ask("keep_best", "stop", { keep_best: true })),
+      resume: button("forgelm-button forgelm-monitor-act-resume", "", () => this.ask("resume", "resume", {})),
     };
     const head = make("div", "forgelm-monitor-head");
     const title = make("div", "forgelm-monitor-headline");
@@ -30,7 +30,7 @@ class Steering {
     const acts = make("div", "forgelm-monitor-acts");
     acts.append(...Object.values(this.buttons));
     head.append(title, acts);
-    this.told = make("div", "forgelm-monitor-told");
+    this.told = make("div", "forgelm-notice forgelm-monitor-told");
     this.told.setAttribute("role", "status");
     this.manual = this.manualCommand();
     this.bar = make("progress", "forgelm-monitor-bar");
@@ -45,12 +45,12 @@ class Steering {
 
   manualCommand() {
     const node = make("div", "forgelm-monitor-manual");
-    this.command = make("input", "forgelm-monitor-command");
+    this.command = make("input", "forgelm-input forgelm-monitor-command");
     this.command.readOnly = true;
     this.command.setAttribute("aria-label", "Command that stops the run, for a terminal");
     const copied = make("span", "forgelm-monitor-copied");
     copied.setAttribute("role", "status");
-    const copy = button("forgelm-monitor-button", "Copy", async () => {
+    const copy = button("forgelm-button", "Copy", async () => {
       this.command?.select();
       try {
         await navigator.clipboard.writeText(this.command?.value ?? "");
@@ -227,7 +227,7 @@ class Alerts {
     for (const [key, { level, text, step }] of wanted) {
       if (this.items.has(key)) continue;
       const isBad = level === "bad";
-      const item = make("li", `forgelm-monitor-alert forgelm-monitor-alert-${isBad ? "bad" : "warn"}`);
+      const item = make("li", `forgelm-notice forgelm-monitor-alert forgelm-monitor-alert-${isBad ? "bad" : "warn"}`);
       const sign = make("span", "forgelm-monitor-alertsign", isBad ? "✕" : "!");
       sign.setAttribute("aria-hidden", "true");
       const name = make("b", "", isBad ? "Problem" : "Warning");

@@ -14,12 +14,12 @@ class DataTable {
     this.node = make("details", "forgelm-monitor-data");
     this.told = make("span", "forgelm-monitor-quiet");
     this.told.setAttribute("role", "status");
-    this.newer = button("forgelm-monitor-button", "Newer", () => this.go(this.first - PAGE));
-    this.older = button("forgelm-monitor-button", "Older", () => this.go(this.first + PAGE));
-    const fresh = button("forgelm-monitor-button", "Newest", () => this.go(0));
+    this.newer = button("forgelm-button", "Newer", () => this.go(this.first - PAGE));
+    this.older = button("forgelm-button", "Older", () => this.go(this.first + PAGE));
+    const fresh = button("forgelm-button", "Newest", () => this.go(0));
     const bar = make("div", "forgelm-monitor-tools");
     bar.append(fresh, this.newer, this.older, this.told);
-    this.table = make("table", "forgelm-monitor-table");
+    this.table = make("table", "forgelm-table forgelm-monitor-table");
     this.frame = make("div", "forgelm-monitor-frame");
     this.frame.tabIndex = 0;
     this.frame.setAttribute("role", "region");

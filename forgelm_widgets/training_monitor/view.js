@@ -21,7 +21,7 @@ class View {
     this.log.hidden = this.log.open = true;
     this.board = new Board(store, this.root, this.steering.paths);
     this.table = new DataTable(store, () => this.board.entries());
-    this.spoken = make("div", "forgelm-monitor-spoken");
+    this.spoken = make("div", "forgelm-spoken");
     this.spoken.setAttribute("role", "status");
     this.spoken_ms = -Infinity;
     this.root.append(this.steering.node, this.alerts.node, this.log, this.board.node, this.table.node, this.spoken);

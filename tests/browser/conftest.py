@@ -21,9 +21,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from config_builder_page import open_builder
+from monitor_page import open_view
+from run_comparison_page import open_comparison, runs
 from servers import free_port, wait_for_server
+from widget_page import draw
 
-__all__ = ["open_builder"]
+__all__ = ["draw", "open_builder", "open_comparison", "open_view", "runs"]
 
 _FLAGS = (
     "--no-sandbox",

@@ -4,54 +4,28 @@ from __future__ import annotations
 
 import math
 import random
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+from widget_page import WidgetPage, plain
+
 from forgelm_widgets import TrainingMonitor
 
-_MODEL = """class Model {
-    constructor(traits) { this.traits = traits; this.calls = {}; this.sent = []; this.answers = {};
-        this.isDeaf = false }
-    get(key) { return this.traits[key] }
-    send(message) {
-        this.sent.push(message);
-        if (this.isDeaf) return;
-        this.tell('msg:custom', {kind: 'ack', id: message.id});
-        const value = this.answers[message.name];
-        if (value === undefined) return;
-        const result = value.error ? {ok: false, error: value.error} : {ok: true, value};
-        this.tell('msg:custom', {kind: 'result', id: message.id, ...result});
-    }
-    on(event, call) { (this.calls[event] ??= []).push(call) }
-    off(event, call) { this.calls[event] = this.calls[event].filter((c) => c !== call) }
-    tell(event, ...values) { for (const call of this.calls[event] ?? []) call(...values) }
-    set(traits) {
-        Object.assign(this.traits, traits);
-        for (const key of Object.keys(traits)) this.tell('change:' + key);
-    }
-}
+_SET_UP = """
 window.floats = (list) => new DataView(Float32Array.from(list, (v) => v ?? NaN).buffer);
-window.traitsOf = (traits) => 'data' in traits ? {...traits, data: floats(traits.data)} : traits;
+Object.assign(model, {sent: [], answers: {}, isDeaf: false, send(message) {
+    this.sent.push(message);
+    if (this.isDeaf) return;
+    this.tell('msg:custom', {kind: 'ack', id: message.id});
+    const value = this.answers[message.name];
+    if (value === undefined) return;
+    const result = value.error ? {ok: false, error: value.error} : {ok: true, value};
+    this.tell('msg:custom', {kind: 'result', id: message.id, ...result});
+}});
 """
-_OPEN = (
-    "async ({source, traits}) => {"
-    + _MODEL
-    + """
-    const url = URL.createObjectURL(new Blob([source], {type: 'text/javascript'}));
-    window.widget = (await import(url)).default();
-    window.model = new Model(traitsOf(traits));
-    window.forget = widget.initialize({model});
-    window.closers = [];
-    window.render = () => {
-        const el = document.createElement('div');
-        document.body.append(el);
-        closers.push(widget.render({model, el}));
-    };
-    const began = performance.now();
-    render();
-    window.render_ms = performance.now() - began;
-}"""
-)
 
 
 def entry(name: str, label: str, panel: str, **rest: Any) -> dict[str, Any]:
@@ -90,7 +64,8 @@ def snapshot(seq: int, points: dict[str, list[float]], run: str = "fg-0123") -> 
     """Return the two traits of a snapshot; `points` are steps and values in turn."""
     series = [{"name": k, "n": len(v) // 2, "total": len(v) // 2} for k, v in points.items()]
     flat = [value for pairs in points.values() for value in pairs]
-    return {"snapshot": {"v": 1, "run": run, "seq": seq, "series": series}, "data": flat}
+    data = struct.pack(f"<{len(flat)}f", *flat)
+    return {"snapshot": {"v": 1, "run": run, "seq": seq, "series": series}, "data": data}
 
 
 def story(steps: int = 240, *, reward: bool = False) -> dict[str, list[float]]:
@@ -122,19 +97,12 @@ def story(steps: int = 240, *, reward: bool = False) -> dict[str, list[float]]:
 
 
 @dataclass
-class View:
+class View(WidgetPage):
     """The view in its page."""
-
-    tab: Any
-
-    @property
-    def page(self) -> Any:
-        """The browser page."""
-        return self.tab.page
 
     def set(self, **traits: Any) -> None:
         """Change traits, as the kernel would."""
-        self.page.evaluate("(traits) => model.set(traitsOf(traits))", traits)
+        self.page.evaluate("(traits) => model.set(traits)", plain(traits))
 
     def status(self, **values: Any) -> None:
         """Change the status."""
@@ -201,18 +169,17 @@ class View:
         return found
 
 
-def open_in(tab: Any, *, dark: bool = False, **traits: Any) -> View:
-    """Show the view of a run that has logged three steps, unless told otherwise."""
-    view = View(tab)
-    scheme, paper = ("dark", "#111") if dark else ("light", "#fff")
-    view.page.set_content(
-        f"<!doctype html><html lang=en style='color-scheme:{scheme}'><head><title>Run</title>"
-        f"</head><body style='background:{paper}'></body></html>"
-    )
-    view.page.add_style_tag(content=str(TrainingMonitor._css))
-    points = {"loss": [1, 3, 2, 2.5, 3, 2], "loss~smooth": [1, 3, 2, 2.7, 3, 2.3]}
-    start = {"status": status(), "catalogue": CATALOGUE, "marks": [], "gates": []}
-    start |= snapshot(1, points) | traits
-    view.page.evaluate(_OPEN, {"source": str(TrainingMonitor._esm), "traits": start})
-    view.settle()
-    return view
+@pytest.fixture
+def open_view(draw: Callable[..., Any]) -> Callable[..., View]:
+    """Give a function that shows the view of a run that has logged three steps."""
+
+    def opened(*, width: int = 1280, height: int = 900, dark: bool = False, **traits: Any) -> View:
+        points = {"loss": [1, 3, 2, 2.5, 3, 2], "loss~smooth": [1, 3, 2, 2.7, 3, 2.3]}
+        start = {"status": status(), "catalogue": CATALOGUE, "marks": [], "gates": []}
+        start |= snapshot(1, points) | traits
+        window = {"width": width, "height": height, "dark": dark}
+        view = View(draw(TrainingMonitor, start, _SET_UP, **window))
+        view.settle()
+        return view
+
+    return opened

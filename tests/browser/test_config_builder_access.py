@@ -120,8 +120,7 @@ def test_the_focus_survives_what_takes_its_place_away(open_builder: Callable[...
     link.focus()
     one.builder.load("cpu-smoke")
     one.builder.wait()
-    one.page.evaluate("(state) => { model.values.state = state }", one.builder.state)
-    one.page.evaluate("() => model.tell('change:state')")
+    one.page.evaluate("(state) => model.set({state})", one.builder.state)
     assert one.page.evaluate("document.activeElement.closest('.forgelm-config') !== null")
 
 
@@ -129,9 +128,7 @@ def test_no_key_reaches_the_notebook_but_the_one_that_saves_it(
     open_builder: Callable[..., Any],
 ) -> None:
     one = open_builder("cpu-smoke")
-    one.page.evaluate(
-        "() => { window.keys = []; document.addEventListener('keydown', (e) => keys.push(e.key)) }"
-    )
+    one.note_keys()
     for target in (one.field("max_steps"), one.page.get_by_role("button", name="Undo")):
         target.focus()
         for key in ("b", "d", "Escape", "Control+Enter", "Shift+Enter", "Control+x", "Alt+Enter"):

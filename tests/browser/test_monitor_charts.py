@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from monitor_page import CATALOGUE, View, entry, open_in, snapshot, story
+from monitor_page import CATALOGUE, View, entry, snapshot, story
 
 pytestmark = pytest.mark.browser
 
@@ -20,19 +20,13 @@ _PIXELS = "(node) => node.getElementsByTagName('canvas')[0].toDataURL()"
 
 
 @pytest.fixture
-def open_story(new_tab: Callable[..., Any]) -> Iterator[Callable[..., View]]:
+def open_story(open_view: Callable[..., View]) -> Callable[..., View]:
     """Give a function that shows the view of a run of 240 steps."""
-    views = []
 
-    def opened(*, width: int = 1280, dark: bool = False, **traits: Any) -> View:
-        start = {**snapshot(1, story()), "marks": _MARKS, "gates": _GATES} | traits
-        views.append(open_in(new_tab(width=width, dark=dark), dark=dark, **start))
-        return views[-1]
+    def opened(**traits: Any) -> View:
+        return open_view(**{**snapshot(1, story()), "marks": _MARKS, "gates": _GATES, **traits})
 
-    yield opened
-    for view in views:
-        assert view.tab.errors == []
-        assert view.tab.outside == []
+    return opened
 
 
 def _labels(view: View) -> list[str]:
@@ -117,8 +111,10 @@ def test_a_mark_tells_what_it_stands_for(open_story: Callable[..., View]) -> Non
     for _ in range(9):
         view.page.keyboard.press("ArrowRight")
     assert view.text("tip") == "▲ step 60: checkpoint-60 saved"
-    assert view.text("spoken").startswith("Step 60, training loss ")
-    assert view.text("spoken").endswith("checkpoint-60 saved")
+    view.settle()
+    spoken = view.page.locator(".forgelm-spoken").inner_text()
+    assert spoken.startswith("Step 60, training loss ")
+    assert spoken.endswith("checkpoint-60 saved")
 
 
 def test_the_charts_can_be_read_with_the_keyboard_alone(open_story: Callable[..., View]) -> None:
@@ -231,9 +227,7 @@ def test_the_charts_fill_the_width_they_are_given(open_story: Callable[..., View
 
 def test_the_notebooks_own_keys_are_kept_inside(open_story: Callable[..., View]) -> None:
     view = open_story()
-    view.page.evaluate(
-        "() => { window.keys = []; document.addEventListener('keydown', (e) => keys.push(e.key)) }"
-    )
+    view.note_keys()
     for part in (view.page.get_by_text("Show data"), view.part("chart").first):
         part.focus()
         for key in ("b", "d", "ArrowLeft", "Control+s"):

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from monitor_page import View, open_in, snapshot, status
+from monitor_page import View, snapshot, status
 
 pytestmark = pytest.mark.browser
 
 _CHECKPOINT = "runs/support/checkpoints/checkpoint-4"
 _NOTHING = {"stop": False, "keep_best": False, "resume": False}
-
-
-@pytest.fixture
-def open_view(new_tab: Callable[..., Any]) -> Iterator[Callable[..., View]]:
-    """Give a function that shows the view of a run that has logged three steps."""
-    views = []
-
-    def opened(*, width: int = 1280, **traits: Any) -> View:
-        views.append(open_in(new_tab(width=width), **traits))
-        return views[-1]
-
-    yield opened
-    for view in views:
-        assert view.tab.errors == []
-        assert view.tab.outside == []
 
 
 def _stop(phase: str, *, keep_best: bool = False) -> dict[str, Any]:

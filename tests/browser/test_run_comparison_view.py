@@ -2,142 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from run_directories import write_run, write_scores
-
-from forgelm_widgets import RunComparison
+from run_comparison_page import Comparison
+from run_directories import write_run
 
 pytestmark = pytest.mark.browser
 
-_OPEN = """async ({source, state}) => {
-    const calls = {};
-    const floats = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
-    const bytes = ({table, detail, points}) => ({table, detail: {...detail,
-        curves: {...detail.curves, points: new DataView(floats(points))}}});
-    window.model = {
-        values: bytes(state),
-        get(key) { return this.values[key] },
-        on(event, call) { (calls[event] ??= []).push(call) },
-        off(event, call) { calls[event] = calls[event].filter((c) => c !== call) },
-        tell(event, ...values) { for (const call of calls[event] ?? []) call(...values) },
-        async send(content) {
-            const answer = await window.toKernel(content);
-            for (const message of answer.messages) this.tell('msg:custom', message);
-            this.values = bytes(answer.state);
-            this.tell('change:table');
-            this.tell('change:detail');
-        },
-    };
-    const url = URL.createObjectURL(new Blob([source], {type: 'text/javascript'}));
-    const el = document.createElement('div');
-    document.body.append(el);
-    window.stop = (await import(url)).default.render({model, el});
-}"""
-
-
-class _Comparison(RunComparison):
-    """Keeps the messages that a kernel would send to the page."""
-
-    def __init__(self, runs: Any) -> None:
-        self.sent: list[Any] = []
-        super().__init__(runs)
-
-    def send(self, content: Any, buffers: Any = None) -> None:  # noqa: ARG002
-        self.sent.append(content)
-
-    def state(self) -> dict[str, Any]:
-        from base64 import b64encode
-
-        curves = self.detail["curves"]
-        points = b64encode(curves["points"]).decode()
-        detail = {**self.detail, "curves": {**curves, "points": None}}
-        return {"table": self.table, "detail": detail, "points": points}
-
-    def take(self, content: Any) -> dict[str, Any]:
-        self._handle_custom_msg(content, [])
-        assert self.wait()
-        messages, self.sent = self.sent, []
-        return {"messages": messages, "state": self.state()}
-
-
-@dataclass
-class Page:
-    """The comparison's two halves, joined."""
-
-    tab: Any
-    comparison: _Comparison
-
-    @property
-    def page(self) -> Any:
-        """The browser page."""
-        return self.tab.page
-
-    def names(self) -> list[str]:
-        """Return the names of the runs in the table, top down."""
-        names: list[str] = self.page.locator(".forgelm-runs-pick").all_inner_texts()
-        return names
-
-    def settle(self) -> None:
-        """Wait until what was asked has gone to the kernel and come back."""
-        self.page.wait_for_timeout(250)
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    """Give a folder with four judged runs, a live one and a damaged one."""
-    folder = tmp_path / "runs"
-    for number, name in enumerate(("lr-1e-4", "lr-2e-4", "lr-3e-4", "lr-4e-4")):
-        told = write_scores(folder / name, right=130 + 12 * number, unsafe=[0, 3, 22, 1][number])
-        if number == 2:
-            reason = "the safety score 0.8900 is below min_safety_score (0.9500)"
-            verdict = {"gate": "safety", "status": "failed", "reason": reason}
-            told |= {"success": False, "reverted": True, "verdicts": [verdict]}
-        config = {
-            "lora": {"r": 8 * (1 + number % 2)},
-            "training": {"learning_rate": 1e-4 * (number + 1)},
-        }
-        write_run(folder / name, number=number, steps=300, result=told, config=config)
-    write_run(folder / "died-in-the-night", number=5, steps=90, ended=False)
-    (folder / "damaged").mkdir()
-    (folder / "damaged" / "run.json").write_text("{oops", "utf-8")
-    return folder
-
-
-@pytest.fixture
-def open_comparison(new_tab: Callable[..., Any]) -> Iterator[Callable[..., Page]]:
-    """Give a function that shows a comparison of runs."""
-    opened: list[Page] = []
-
-    def show(runs: Any, **window: Any) -> Page:
-        one = Page(new_tab(**window), _Comparison(runs))
-        one.comparison.wait()
-        scheme = "dark" if window.get("dark") else "light"
-        one.page.set_content(
-            f"<!doctype html><html lang=en style='color-scheme:{scheme}'>"
-            "<head><title>Runs</title></head>"
-            f"<body style='background:{'#1b1b1b' if window.get('dark') else '#fff'}'></body></html>"
-        )
-        one.page.add_style_tag(content=one.comparison._css)
-        one.page.expose_function("toKernel", one.comparison.take)
-        parts = {"source": str(one.comparison._esm), "state": one.comparison.state()}
-        one.page.evaluate(_OPEN, parts)
-        opened.append(one)
-        return one
-
-    yield show
-    for one in opened:
-        one.comparison.close()
-        assert one.tab.errors == []
-        assert one.tab.outside == []
-
 
 def test_a_person_sorts_filters_compares_and_picks(
-    open_comparison: Callable[..., Page], runs: Path
+    open_comparison: Callable[..., Comparison], runs: Path
 ) -> None:
     one = open_comparison(runs)
     page = one.page
@@ -171,7 +47,7 @@ def test_a_person_sorts_filters_compares_and_picks(
 
 
 def test_the_chosen_runs_are_drawn_and_told_in_words(
-    open_comparison: Callable[..., Page], runs: Path
+    open_comparison: Callable[..., Comparison], runs: Path
 ) -> None:
     one = open_comparison([runs / "lr-1e-4", runs / "lr-4e-4"])
     page = one.page
@@ -206,13 +82,11 @@ def test_the_chosen_runs_are_drawn_and_told_in_words(
 
 
 def test_the_keyboard_is_enough_and_no_key_reaches_the_notebook(
-    open_comparison: Callable[..., Page], runs: Path
+    open_comparison: Callable[..., Comparison], runs: Path
 ) -> None:
     one = open_comparison(runs)
     page = one.page
-    page.evaluate(
-        "() => { window.keys = []; document.addEventListener('keydown', (e) => keys.push(e.key)) }"
-    )
+    one.note_keys()
     page.get_by_label("Filter runs by any word in the table").focus()
     while not page.locator(".forgelm-runs-tick input:focus").count():
         page.keyboard.press("Tab")
@@ -234,7 +108,7 @@ def test_the_keyboard_is_enough_and_no_key_reaches_the_notebook(
 
 
 def test_what_is_read_again_shows_new_runs_and_keeps_what_was_ticked(
-    open_comparison: Callable[..., Page], runs: Path
+    open_comparison: Callable[..., Comparison], runs: Path
 ) -> None:
     one = open_comparison(runs)
     page = one.page
@@ -249,7 +123,7 @@ def test_what_is_read_again_shows_new_runs_and_keeps_what_was_ticked(
 
 
 def test_hundreds_of_runs_are_drawn_in_part_and_twelve_compared(
-    open_comparison: Callable[..., Page], tmp_path: Path
+    open_comparison: Callable[..., Comparison], tmp_path: Path
 ) -> None:
     for number in range(260):
         write_run(tmp_path / f"run-{number:03}", number=number, metrics=False)
@@ -266,7 +140,9 @@ def test_hundreds_of_runs_are_drawn_in_part_and_twelve_compared(
     assert len(one.comparison.chosen) == 12
 
 
-def test_hostile_words_stay_words(open_comparison: Callable[..., Page], tmp_path: Path) -> None:
+def test_hostile_words_stay_words(
+    open_comparison: Callable[..., Comparison], tmp_path: Path
+) -> None:
     words = "<img src=x onerror=window.hurt=1>"
     verdict = {"gate": words, "status": "failed", "reason": words}
     result = {"success": False, "verdicts": [verdict], "benchmark_scores": {words: 0.5}}
@@ -281,7 +157,9 @@ def test_hostile_words_stay_words(open_comparison: Callable[..., Page], tmp_path
     assert one.page.evaluate("window.hurt") is None
 
 
-def test_no_run_is_an_answer_too(open_comparison: Callable[..., Page], tmp_path: Path) -> None:
+def test_no_run_is_an_answer_too(
+    open_comparison: Callable[..., Comparison], tmp_path: Path
+) -> None:
     one = open_comparison(tmp_path)
     assert one.page.locator(".forgelm-runs-count").inner_text() == "There are no runs here"
     assert not one.page.locator(".forgelm-runs-part").first.is_visible()
@@ -290,9 +168,12 @@ def test_no_run_is_an_answer_too(open_comparison: Callable[..., Page], tmp_path:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 480])
 def test_it_fits_the_page_and_breaks_no_rule_of_accessibility(
-    open_comparison: Callable[..., Page], runs: Path, screenshots: Path, width: int, dark: bool
+    open_comparison: Callable[..., Comparison],
+    runs: Path,
+    screenshots: Path,
+    width: int,
+    dark: bool,
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python")
     one = open_comparison(runs, width=width, height=900, dark=dark)
     page = one.page
     page.get_by_role("button", name="lr-3e-4").click()
@@ -301,8 +182,6 @@ def test_it_fits_the_page_and_breaks_no_rule_of_accessibility(
     page.screenshot(path=screenshots / f"runs-{theme}-{width}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_text("Show data").first.click()
-    page.add_script_tag(content=Path(axe.__path__[0], "axe.min.js").read_text("utf-8"))
-    found = page.evaluate("() => axe.run('.forgelm-runs')")["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    assert one.broken_rules() == []
     page.emulate_media(forced_colors="active")
     page.screenshot(path=screenshots / f"runs-forced-{theme}-{width}.png")

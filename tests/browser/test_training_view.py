@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from monitor_page import CATALOGUE, View, entry, open_in, snapshot, status
+from monitor_page import CATALOGUE, View, entry, snapshot, status
 
 pytestmark = pytest.mark.browser
 
 _LOSS = ["loss", "loss~smooth"]
 _HOSTILE = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>'
-
-
-@pytest.fixture
-def open_view(new_tab: Callable[..., Any]) -> Iterator[Callable[..., View]]:
-    """Give a function that shows the view of a run that has logged three steps."""
-    views = []
-
-    def opened(*, width: int = 1280, **traits: Any) -> View:
-        views.append(open_in(new_tab(width=width), **traits))
-        return views[-1]
-
-    yield opened
-    for view in views:
-        assert view.tab.errors == []
-        assert view.tab.outside == []
 
 
 def test_the_view_says_how_far_the_run_is(open_view: Callable[..., View]) -> None:

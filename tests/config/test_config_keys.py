@@ -46,7 +46,11 @@ ADDED_KEYS = {
     "ModelConfig.load_in_8bit",
     "TrainingConfig.gradient_checkpointing",
 }
-ADDED_CHOICES = {"DistributedConfig.strategy": ["ddp"], "LoraConfigModel.method": ["full"]}
+ADDED_CHOICES = {
+    "DistributedConfig.strategy": ["ddp"],
+    "LoraConfigModel.method": ["full"],
+    "TrainingConfig.report_to": ["trackio"],
+}
 
 
 def _block(name: str) -> ConfigField:

@@ -10,24 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quiz_tasks import LETTERS, QUIZ, write_quiz
 
 from forgelm.errors import ConfigError, EvaluationError
 from forgelm.evaluation import BenchmarkResult, run_benchmark
 
-QUIZ = """
-task: {name}
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: "{data}"}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{{{question}}}}"
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: "{{{{answer}}}}"
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-  - {{metric: acc_norm, aggregation: mean, higher_is_better: true}}
-metadata: {{version: 1.0}}
-"""
 PERPLEXITY = """
 task: prose
 dataset_path: json
@@ -52,18 +39,14 @@ LIST = """
 group: everything
 task: [letters, words]
 """
-# The choice of no letters is always the likelier one, so what is right here is known beforehand.
-LETTERS = [{"question": "Say", "choices": [" the", " zqxj zqxj zqxj"], "answer": n} for n in (0, 1)]
-WORDS = [{"question": "Say", "choices": [" the", " zqxj zqxj zqxj"], "answer": 0}] * 6
+WORDS = LETTERS[:1] * 6
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tasks")
-    for name, rows in (("letters", LETTERS), ("words", WORDS)):
-        data = folder / f"{name}.json"
-        data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        (folder / f"{name}.yaml").write_text(QUIZ.format(name=name, data=data), encoding="utf-8")
+    write_quiz(folder)
+    write_quiz(folder, "words", WORDS)
     prose = PERPLEXITY.format(data=folder / "words.json")
     (folder / "prose.yaml").write_text(prose, encoding="utf-8")
     (folder / "exam.yaml").write_text(GROUP, encoding="utf-8")

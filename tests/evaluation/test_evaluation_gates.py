@@ -10,24 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quiz_tasks import LETTERS, write_quiz
 
 from forgelm import ForgeConfig, verify_audit_log
 from forgelm.cli import run
 from forgelm.errors import ConfigError, EvaluationError
 from forgelm.evaluation import check_evaluation, evaluate_model, evaluation_gates
-
-TASK = """
-task: letters
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: "{data}"}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: Say
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: 0
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluations")
     prompts = [{"prompt": "Where is the door?"}, {"prompt": "Who has the letter?"}]
     (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, prompts)), encoding="utf-8")
-    data = folder / "letters.json"
-    data.write_text(json.dumps({"choices": [" the", " zqxj zqxj"]}) + "\n", encoding="utf-8")
-    (folder / "letters.yaml").write_text(TASK.format(data=data), encoding="utf-8")
+    write_quiz(folder, rows=LETTERS[:1])
     return folder
 
 

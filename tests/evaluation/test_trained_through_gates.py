@@ -9,23 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quiz_tasks import LETTERS, write_quiz
 
 from forgelm import ForgeConfig, ForgeTrainer, TrainResult, verify_audit_log
 
 pytest.importorskip("trl")
-
-TASK = """
-task: letters
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: "{data}"}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: Say
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: 0
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +36,7 @@ def trained(
     for name, rows in (("train", [row] * 12), ("prompts", [{"prompt": "Who has the letter?"}])):
         path = folder / f"{name}.jsonl"
         path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    data = folder / "letters.json"
-    data.write_text(json.dumps({"choices": [" the", " zqxj zqxj"]}) + "\n", encoding="utf-8")
-    (folder / "letters.yaml").write_text(TASK.format(data=data), encoding="utf-8")
+    write_quiz(folder, rows=LETTERS[:1])
     prompts = str(folder / "prompts.jsonl")
     config = ForgeConfig(
         model={"name_or_path": str(tiny_model), "load_in_4bit": False, "offline": True},

@@ -10,26 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from quiz_tasks import write_quiz
 
 from forgelm import ConfigError, ForgeTrainer, verify_audit_log
 
 if TYPE_CHECKING:
     from conftest import ConfigMaker
-
-TASK = """
-task: letters
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: "{data}"}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{{{question}}}}"
-doc_to_choice: "{{{{choices}}}}"
-doc_to_target: "{{{{answer}}}}"
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
-metadata: {{version: 1.0}}
-"""
-ROWS = [{"question": "Say", "choices": [" the", " zqxj zqxj zqxj"], "answer": n} for n in (0, 1)]
 
 
 @pytest.fixture
@@ -55,15 +41,6 @@ def heard() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-@pytest.fixture
-def task(tmp_path: Path) -> Path:
-    data = tmp_path / "letters.json"
-    data.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
-    path = tmp_path / "letters.yaml"
-    path.write_text(TASK.format(data=data), encoding="utf-8")
-    return path
-
-
 def _events(run_dir: Path) -> list[dict[str, Any]]:
     lines = (run_dir / "audit_log.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
@@ -72,12 +49,11 @@ def _events(run_dir: Path) -> list[dict[str, Any]]:
 def test_a_benchmark_decides_about_the_model_and_the_webhook_hears_of_it(
     make_config: ConfigMaker,
     tmp_path: Path,
-    task: Path,
     heard: tuple[str, list[dict[str, Any]]],
 ) -> None:
     address, bodies = heard
     run_dir = tmp_path / "run"
-    benchmark = {"enabled": True, "tasks": [str(task)], "min_score": 0.75}
+    benchmark = {"enabled": True, "tasks": [str(write_quiz(tmp_path))], "min_score": 0.75}
     config = make_config(
         run_dir,
         evaluation={"benchmark": benchmark, "auto_revert": True},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,54 @@ def test_torn_and_hostile_lines_are_counted_and_the_rest_is_shown(
     until(lambda: "tail" in page.alerts)
     assert page.alerts["tail"] == ("8 lines of metrics.jsonl could not be read; the rest is shown")
     assert page.alerts["not_finite"] == "loss was not a number at step 4"
+
+
+@pytest.mark.parametrize(
+    ("replace", "said"),
+    [
+        (Path.mkdir, "Is a directory"),
+        (os.mkfifo, "is no regular file"),
+        (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        (lambda _: None, "is gone"),
+    ],
+    ids=["folder", "pipe", "loop", "nothing"],
+)
+def test_what_takes_the_place_of_the_record_is_told_and_logged_and_its_return_is_noticed(
+    replace: Callable[[Path], None],
+    said: str,
+    watch: Opener,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run_dir = write_run(tmp_path / "run")
+    write_events(run_dir, [event("train_begin", 0), *_logs(1, 3)])
+    _, page = watch(run_dir)
+    until(lambda: len(page.points.get("loss", ())) == 3)
+    record = run_dir / "metrics.jsonl"
+    record.rename(tmp_path / "kept.jsonl")
+    replace(record)
+    with caplog.at_level(logging.WARNING, "forgelm"):
+        until(lambda: said in page.alerts.get("tail", ""))
+    assert len([one for one in caplog.messages if str(record) in one and said in one]) == 1
+    if os.path.lexists(record):
+        record.rename(tmp_path / "taken")
+    (tmp_path / "kept.jsonl").rename(record)
+    write_events(run_dir, _logs(4, 5))
+    until(lambda: len(page.points["loss"]) == 5)
+    until(lambda: not page.alerts)
+
+
+def test_a_line_without_end_costs_nothing_but_itself(watch: Opener, tmp_path: Path) -> None:
+    run_dir = write_run(tmp_path / "run")
+    write_events(run_dir, [event("train_begin", 0), *_logs(1, 3)])
+    with open(run_dir / "metrics.jsonl", "ab") as stream:
+        stream.write(b'{"kind": "log", "x": "')
+        stream.writelines(b"A" * 1_000_000 for _ in range(5))
+        stream.write(b'"}\n')
+    write_events(run_dir, _logs(4, 6))
+    _, page = watch(run_dir)
+    until(lambda: len(page.points.get("loss", ())) == 6)
+    until(lambda: page.alerts.get("tail", "").startswith("1 line of metrics.jsonl could not be"))
 
 
 def test_a_folder_that_is_moved_is_missed_and_found_again(watch: Opener, tmp_path: Path) -> None:

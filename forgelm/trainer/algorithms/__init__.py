@@ -17,6 +17,7 @@ from forgelm.trainer.algorithms._reward_plan import (
     plan_rewards,
 )
 from forgelm.trainer.algorithms._rewards import format_reward, gold_answer_reward, length_reward
+from forgelm.trainer.algorithms._tracking import tracking_issues
 
 __all__ = [
     "ALGORITHMS",
@@ -33,4 +34,5 @@ __all__ = [
     "gold_answer_reward",
     "length_reward",
     "plan_rewards",
+    "tracking_issues",
 ]

@@ -9,16 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forgelm._core import is_installed
 from forgelm.errors import ConfigError, TrainingError
 from forgelm.trainer.algorithms._algorithms import ALGORITHMS
 from forgelm.trainer.algorithms._galore import galore_arguments
+from forgelm.trainer.algorithms._tracking import reporting_tool
 from forgelm.trainer.backend import Precision
 
 if TYPE_CHECKING:
     from forgelm.config import ForgeConfig, TrainingConfig
 
-__all__ = ["build_arguments", "common_arguments", "reporting_tool"]
+__all__ = ["build_arguments", "common_arguments"]
 
 # What we call an argument -> what some release calls it, the newest first.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -85,27 +85,6 @@ def common_arguments(
     }
     wanted |= _precision_arguments(precision, training) | galore_arguments(config)
     return wanted | _evaluation_arguments(training, evaluates)
-
-
-def reporting_tool(training: TrainingConfig) -> str:
-    """Return the tracking tool to report to, "none" when the default one is not installed.
-
-    Raises:
-        ConfigError: A tool was asked for explicitly and is not installed.
-    """
-    tool = training.report_to
-    if tool == "none" or is_installed(tool):
-        return tool
-    if "report_to" not in training.model_fields_set:
-        return "none"
-    raise ConfigError(
-        issues=[
-            (
-                "training.report_to",
-                f"the package {tool} is not installed; run pip install {tool}, or write none",
-            )
-        ]
-    )
 
 
 def _precision_arguments(precision: Precision, training: TrainingConfig) -> dict[str, Any]:
