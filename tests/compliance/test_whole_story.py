@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from bundle_attacks import read_zip, write_zip
 
 from forgelm.cli import run
 from forgelm.compliance import AuditLogger, verify_audit_log, verify_evidence
+
+pytestmark = pytest.mark.skipif(find_spec("trl") is None, reason="training is not installed")
 
 FORGELM = (sys.executable, "-m", "forgelm.cli")
 CONFIG = """
