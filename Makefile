@@ -32,9 +32,10 @@ lab: $(VENV)/.demo
 test: check test-base
 	$(BIN)/python -m pytest $(PARALLEL)
 
-# The suite of a base install: nothing but the packages that `pip install forgelm` brings.
+# The suite of a base install (nothing but the packages that `pip install forgelm` brings), without the
+# slow tests, which need no more than that and run once in `make test`.
 test-base: $(VENV)-base/.installed
-	$(VENV)-base/bin/python -m pytest -q $(PARALLEL) -p no:cacheprovider tests/config tests/compliance tests/data_audit tests/test_library_api.py
+	$(VENV)-base/bin/python -m pytest -q $(PARALLEL) -p no:cacheprovider -m 'not slow' tests/config tests/compliance tests/data_audit tests/test_library_api.py
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -107,8 +107,10 @@ def post(
     except RemoteError as error:
         raise type(error)(f"{where}: {error}") from None
     except (OSError, http.NetworkError, http.TimeoutException, http.ProtocolError) as error:
-        reason = "no complete answer came in time" if watch.expired else _reason(http, error)
-        kind = RemoteError if watch.expired or is_tls_failure(error) else UnreachableError
+        # A read waits as long as the whole exchange may take: it may give up first.
+        late = watch.expired or isinstance(error, http.ReadTimeout | http.WriteTimeout)
+        reason = "no complete answer came in time" if late else _reason(http, error)
+        kind = RemoteError if late or is_tls_failure(error) else UnreachableError
         raise kind(f"{where}: {reason}") from None
     return answer
 
