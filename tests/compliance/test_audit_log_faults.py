@@ -53,7 +53,6 @@ SCENARIOS = {
     "grouped every byte": 249,
     "grouped rotating": 350,
 }
-MINUTES = {"grouped empty", "grouped torn slot", "grouped lagging"}
 # A secret adds no call: without one, only what a log is begun with, and the plain way, differ.
 UNKEYED = ("empty", "steady", "page", "every byte", "rotating")
 
@@ -61,11 +60,7 @@ UNKEYED = ("empty", "steady", "page", "every byte", "rotating")
 @pytest.mark.parametrize(
     ("scenario", "secret"),
     [(name, "") for name in UNKEYED]
-    + [
-        pytest.param(name, SECRET, marks=[pytest.mark.slow] if name in MINUTES else [])
-        for name in SCENARIOS
-        if name != "page"
-    ],
+    + [pytest.param(name, SECRET, marks=pytest.mark.slow) for name in SCENARIOS if name != "page"],
 )
 def test_a_fault_at_any_call_and_any_byte_loses_and_doubles_nothing(
     quick_folder: Path, scenario: str, secret: str
