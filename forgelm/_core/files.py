@@ -31,13 +31,16 @@ def open_regular_file(path: str | Path) -> BinaryIO:
     Raises:
         OSError: It is no regular file, or it cannot be read.
     """
-    # The built-in open would wait here until somebody writes into a pipe.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    stream = open(os.open(path, flags), "rb")  # noqa: SIM115 - the caller closes it
+    stream = open(path, "rb", opener=_open_at_once)  # noqa: SIM115 - the caller closes it
     if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         return stream
     stream.close()
     raise OSError(errno.EINVAL, "is no regular file", str(path))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # As it is, open waits here until somebody writes into a pipe.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

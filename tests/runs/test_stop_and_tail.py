@@ -84,3 +84,15 @@ def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(tmp_path: Path, name:
         (tmp_path / "run.json").write_text("{}", encoding="utf-8")
     os.mkfifo(tmp_path / name)
     assert len(list_runs(tmp_path)) == (name != "run.json")
+
+
+def test_a_folder_among_the_files_of_a_run_leaves_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").mkdir()
+    before = os.open(os.devnull, os.O_RDONLY)
+    os.close(before)
+    for _ in range(5):
+        with pytest.raises(IsADirectoryError):
+            ProgressTail(tmp_path).read_documents()
+    after = os.open(os.devnull, os.O_RDONLY)
+    os.close(after)
+    assert after == before
