@@ -13,16 +13,26 @@ from numpy.typing import ArrayLike, NDArray
 
 from forgelm_widgets._text import clean
 
-__all__ = ["KINDS", "LARGEST_COUNT", "SMOOTH", "EventTable", "Series", "thin"]
+__all__ = [
+    "KINDS",
+    "LARGEST_COUNT",
+    "LARGEST_DRAWN",
+    "SMOOTH",
+    "EventTable",
+    "MovingAverage",
+    "Series",
+    "thin",
+]
 
 KINDS = ("train_begin", "log", "evaluate", "save", "stopping", "train_end", "failed")
 SMOOTH = "loss~smooth"
 LARGEST_COUNT = 2**53
 
+# Float32, which the page gets, holds no more; a larger value is as good as infinite.
+LARGEST_DRAWN = 3.4e38
+
 # Weight of the past in the exponential moving average, as TensorBoard's slider has it.
 _SMOOTHING = 0.8
-# Float32, which the page gets, holds no more; a larger value is as good as infinite.
-_LARGEST = 3.4e38
 _NAME_CHARS = 60
 _MOST_METRICS = 200
 _LOG = KINDS.index("log")
@@ -49,6 +59,23 @@ def thin(points: ArrayLike, limit: int) -> NDArray[np.float32]:
     return pairs[sorted(keep)]
 
 
+class MovingAverage:
+    """An exponential moving average, without a bias to zero."""
+
+    def __init__(self) -> None:
+        self._average = self._weight = 0.0
+
+    def of(self, values: Iterable[float]) -> list[float]:
+        """Return the average after each of the next values."""
+        average, weight, smooth = self._average, self._weight, []
+        for value in values:
+            average = _SMOOTHING * average + (1 - _SMOOTHING) * value
+            weight = _SMOOTHING * weight + (1 - _SMOOTHING)
+            smooth.append(average / weight)
+        self._average, self._weight = average, weight
+        return smooth
+
+
 class Series(NamedTuple):
     """One metric: the rows of the events that have it, and its values in them."""
 
@@ -73,7 +100,7 @@ class EventTable:
         self.times, self.steps, self.epochs = array("d"), array("q"), array("d")
         self.metrics: dict[str, Series] = {}
         self._names: dict[str, str] = {}
-        self._average = self._weight = 0.0
+        self._average = MovingAverage()
 
     def __len__(self) -> int:
         return len(self.kinds)
@@ -150,18 +177,12 @@ class EventTable:
         finite = [pair for pair in zip(rows, losses, strict=True) if math.isfinite(pair[1])]
         if not finite:
             return
-        average, weight, smooth = self._average, self._weight, []
-        for _, loss in finite:
-            average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
-            weight = _SMOOTHING * weight + (1 - _SMOOTHING)
-            smooth.append(average / weight)
-        self._average, self._weight = average, weight
         series = self.metrics.setdefault(SMOOTH, Series(array("I"), array("d")))
         series.rows.extend(row for row, _ in finite)
-        series.values.extend(smooth)
+        series.values.extend(self._average.of(loss for _, loss in finite))
 
     def _smooth_anew(self) -> None:
-        self._average = self._weight = 0.0
+        self._average = MovingAverage()
         self.metrics.pop(SMOOTH, None)
         loss = self.metrics.get("loss")
         if loss:
@@ -200,4 +221,4 @@ class EventTable:
         values = np.array(series.values, dtype=np.float64)[:last]
         steps = np.array(self.steps, dtype=np.float64)[places[:last]]
         pairs: NDArray[np.float64] = np.column_stack((steps, values))
-        return pairs[np.abs(values) < _LARGEST]
+        return pairs[np.abs(values) < LARGEST_DRAWN]

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from forgelm_widgets._event_table import LARGEST_DRAWN, MovingAverage
 from forgelm_widgets.run_comparison._files import mapping, number, whole
 
 __all__ = ["LONGEST_BYTES", "Losses", "read_losses"]
 
 LONGEST_BYTES = 256_000_000
 _LONGEST_LINE_BYTES = 1_000_000
-# Weight of the past in the exponential moving average, as the monitor has it.
-_SMOOTHING = 0.8
-_LARGEST = 3.4e38
 
 
 @dataclass
@@ -45,13 +43,9 @@ class Losses:
         return None if loss is None else (loss, int(step))
 
     def smooth(self) -> array[float]:
-        """Return the training loss as an exponential moving average, without a bias to zero."""
+        """Return the training loss as the exponential moving average that the monitor draws."""
         smoothed = array("f", self.training)
-        average = weight = 0.0
-        for at in range(1, len(smoothed), 2):
-            average = _SMOOTHING * average + (1 - _SMOOTHING) * smoothed[at]
-            weight = _SMOOTHING * weight + (1 - _SMOOTHING)
-            smoothed[at] = average / weight
+        smoothed[1::2] = array("f", MovingAverage().of(self.training[1::2]))
         return smoothed
 
     def _take_back(self, step: float) -> None:
@@ -62,7 +56,7 @@ class Losses:
 
     def _add(self, curve: array[float], step: Any, value: Any) -> None:
         at, loss = whole(step), number(value)
-        if at is None or loss is None or abs(loss) > _LARGEST:
+        if at is None or loss is None or abs(loss) > LARGEST_DRAWN:
             self.odd += 1
         else:
             curve.extend((at, loss))
