@@ -3,7 +3,8 @@
 python tests/benchmarks/bench_audit_log.py [ENTRIES [EVENTS [FOLDER]]]
 python tests/benchmarks/bench_audit_log.py verify [ENTRIES]
 
-BENCH_FLUSH_MS makes each flush take so much longer, to stand for a slower disk.
+BENCH_FLUSH_MS makes each flush take so much longer, to stand for a slower disk; one that takes the
+flushes of all processes at once, so that it says nothing about bare writes.
 """
 
 from __future__ import annotations
@@ -131,73 +132,91 @@ def events_per_s(folder: Path, threads: int, events: int, *, grouped: bool) -> f
     return threads * events / elapsed
 
 
-def events_per_s_of_processes(folder: Path, events: int) -> float:
-    """Return how many events eight processes with group commit log a second."""
-    command = [sys.executable, __file__, "writer", str(folder), str(events)]
-    writers = [
+def events_per_s_of_processes(folder: Path, writers: int, events: int, kind: str) -> float:
+    """Return how many events processes log a second.
+
+    Args:
+        folder: Of the log.
+        writers: How many processes.
+        events: How many each logs.
+        kind: "grouped", "single", or "bare" for no more than to write and flush.
+    """
+    command = [sys.executable, __file__, "writer", str(folder), str(events), kind]
+    running = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(WRITERS)
+        for _ in range(writers)
     ]
-    for writer in writers:
+    for writer in running:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-    begun = time.perf_counter()
-    for writer in writers:
+    for writer in running:
         assert writer.stdin is not None
         writer.stdin.write("go\n")
         writer.stdin.flush()
-    assert [writer.wait() for writer in writers] == [0] * WRITERS
-    elapsed = time.perf_counter() - begun
-    assert verify_audit_log(folder / "audit_log.jsonl").entries_count == WRITERS * (events + 1)
-    return WRITERS * events / elapsed
+    times = [json.loads(writer.communicate()[0]) for writer in running]
+    assert [writer.returncode for writer in running] == [0] * writers
+    if kind != "bare":
+        assert verify_audit_log(folder / "audit_log.jsonl").entries_count == writers * (events + 1)
+    return writers * events / (max(end for _, end in times) - min(begin for begin, _ in times))
 
 
 def events_per_flush(folder: Path) -> float:
-    """Return how many lines of a log with group commit shared a flush: two slots are one flush."""
+    """Return how many lines of a log with group commit shared a flush: a generation is one."""
     slots = (folder / "audit_log.jsonl.head").read_bytes()
     heads = [json.loads(slots[start : start + 4096]) for start in (0, 4096)]
-    return float(2 * heads[0]["entries"] / max(head["generation"] for head in heads))
+    return float(heads[0]["entries"] / max(head["generation"] for head in heads))
 
 
-def be_a_writer(folder: str, events: int) -> None:
-    """Log when told to, as one of many processes."""
-    logger = AuditLogger(folder, group_commit=True)
+def be_a_writer(folder: str, events: int, kind: str) -> None:
+    """Log when told to, as one of many processes; print when that began and ended, seconds."""
+    logger = AuditLogger(folder, group_commit=kind == "grouped")
     logger.log_event("warm")
     print("ready", flush=True)
     sys.stdin.readline()
-    for number in range(events):
-        logger.log_event("training.step", step=number, loss=0.5)
+    begun = time.monotonic()
+    if kind == "bare":
+        write_and_flush(logger.path.with_name("bare"), events)
+    else:
+        for number in range(events):
+            logger.log_event("training.step", step=number, loss=0.5)
+    print([begun, time.monotonic()])
 
 
-def flushes_per_s(path: Path, events: int) -> float:
-    """Return how many bare writes with a flush each the disk takes a second."""
+def write_and_flush(path: Path, events: int) -> None:
+    """Do what no writer can do without."""
     with open(path, "ab", buffering=0) as file:
-        begun = time.perf_counter()
         for _ in range(events):
             file.write(b"x" * 330 + b"\n")
             os.fsync(file.fileno())
-        return events / (time.perf_counter() - begun)
 
 
 def bench_writing(folder: Path, events: int) -> None:
     """Print the rates of writing, the medians of rounds in turn: a disk is not always as fast."""
-    bare, single, threads, processes, shared = [], [], [], [], []
+    rates: dict[str, list[float]] = {}
     for turn in range(ROUNDS):
         place = folder / str(turn)
         place.mkdir()
-        bare.append(flushes_per_s(place / "bare", events))
-        single.append(events_per_s(place / "single", 1, events, grouped=False))
-        threads.append(events_per_s(place / "threads", WRITERS, events, grouped=True))
-        processes.append(events_per_s_of_processes(place / "processes", events))
-        shared.append(events_per_flush(place / "processes"))
-    one = statistics.median(single)
-    print(f"bare write and flush: {statistics.median(bare):.0f} a second")
-    print(f"log_event, one writer: {one:.0f} events a second")
-    print(f"group commit, {WRITERS} threads: {statistics.median(threads) / one:.1f} x one writer")
-    print(
-        f"group commit, {WRITERS} processes: {statistics.median(processes) / one:.1f} x one writer"
-    )
-    print(f"  events that shared a flush: {statistics.median(shared):.1f}")
+        found = {
+            "bare": events_per_s_of_processes(place / "bare", 1, events, "bare"),
+            "bares": events_per_s_of_processes(place / "bares", WRITERS, events, "bare"),
+            "thread": events_per_s(place / "thread", 1, events, grouped=False),
+            "threads": events_per_s(place / "threads", WRITERS, events, grouped=True),
+            "process": events_per_s_of_processes(place / "process", 1, events, "single"),
+            "processes": events_per_s_of_processes(place / "processes", WRITERS, events, "grouped"),
+            "shared": events_per_flush(place / "processes"),
+        }
+        for name, rate in found.items():
+            rates.setdefault(name, []).append(rate)
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    print(f"bare write and flush: {median['bare']:.0f} a second")
+    bares = median["bares"] / median["bare"]
+    print(f"bare write and flush, {WRITERS} processes: {bares:.1f} x one")
+    print(f"log_event, one writer: {median['process']:.0f} events a second")
+    threads = median["threads"] / median["thread"]
+    processes = median["processes"] / median["process"]
+    print(f"group commit, {WRITERS} threads: {threads:.1f} x one writer")
+    print(f"group commit, {WRITERS} processes: {processes:.1f} x one writer")
+    print(f"  events that shared a flush: {median['shared']:.1f}")
 
 
 def slow_down_flushes(milliseconds: float) -> None:
@@ -216,7 +235,7 @@ if __name__ == "__main__":
         slow_down_flushes(float(os.environ["BENCH_FLUSH_MS"]))
     os.environ.setdefault("FORGELM_OPERATOR", "bench")
     if sys.argv[1:2] == ["writer"]:
-        be_a_writer(sys.argv[2], int(sys.argv[3]))
+        be_a_writer(sys.argv[2], int(sys.argv[3]), sys.argv[4])
     elif sys.argv[1:2] == ["verify"]:
         with tempfile.TemporaryDirectory() as made:
             bench_verifying(Path(made, "built.jsonl"), int((sys.argv[2:] or ["1000000"])[0]))

@@ -30,6 +30,7 @@ CALLS = {
         "stat",
         "lseek",
         "read",
+        "pread",
         "write",
         "ftruncate",
         "fsync",

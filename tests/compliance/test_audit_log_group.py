@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from audit_log_page import NAME, check_by_the_page
 
 from forgelm import AuditLogger, verify_audit_log
+from forgelm.errors import AuditLogError
 
 WRITER = Path(__file__).with_name("audit_log_writer.py")
 
@@ -94,6 +96,37 @@ def test_writers_and_a_rotation_at_once_lose_nothing(tmp_path: Path, grouped: bo
     entries = [entry for file in files if file.exists() for entry in check_by_the_page(file)]
     steps = sorted(entry["n"] for entry in entries if entry["event"] == "step")
     assert steps == [*range(25), *range(100, 125)]
+
+
+def test_a_line_that_no_writer_made_is_set_aside_between_two_grouped_events(tmp_path: Path) -> None:
+    logger = AuditLogger(tmp_path, group_commit=True)
+    logger.log_event("step", n=1)
+    with open(logger.path, "ab") as log:
+        log.write(b"no entry\n")
+    logger.log_event("step", n=2)
+    entries = check_by_the_page(logger.path)
+    assert [entry["event"] for entry in entries] == ["step", "audit.tail_recovered", "step"]
+    assert (tmp_path / entries[1]["saved_as"]).read_bytes() == b"no entry\n"
+    assert verify_audit_log(logger.path).valid
+
+
+def test_a_line_that_only_looks_like_the_next_is_found_before_it_counts(tmp_path: Path) -> None:
+    """The writer that flushes reads whole what the others only follow by its links."""
+    logger = AuditLogger(tmp_path, group_commit=True)
+    logger.log_event("step", n=1)
+    before = logger.path.read_bytes()
+    link = hashlib.sha256(before[:-1]).hexdigest()
+    forged = b'no entry ", "prev_hash": "%b"\n' % link.encode()
+    with open(logger.path, "ab") as log:
+        log.write(forged)
+    with pytest.raises(AuditLogError, match=rf"line 2 \(byte {len(before)}\) is no entry"):
+        logger.log_event("step", n=2)
+    assert logger.path.read_bytes() == before + forged
+    logger.log_event("step", n=2)
+    entries = check_by_the_page(logger.path)
+    assert [entry["event"] for entry in entries] == ["step", "audit.tail_recovered", "step"]
+    assert [entry["n"] for entry in entries if entry["event"] == "step"] == [1, 2]
+    assert verify_audit_log(logger.path).valid
 
 
 @pytest.mark.slow

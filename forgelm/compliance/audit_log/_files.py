@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from pathlib import Path
 
 __all__ = [
@@ -43,15 +44,28 @@ def open_regular(path: Path, flags: int, *, follow_links: bool = False) -> int:
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:
     """Return `size` bytes from `offset`, or fewer where the file ends."""
-    os.lseek(descriptor, offset, os.SEEK_SET)
+    block = _read(descriptor, min(size, _READ_BYTES), offset)
+    if len(block) == size:
+        return block
     blocks = []
-    while size > 0:
-        block = os.read(descriptor, min(size, _READ_BYTES))
-        if not block:
-            break
+    while block:
         blocks.append(block)
         size -= len(block)
+        offset += len(block)
+        block = _read(descriptor, min(size, _READ_BYTES), offset)
     return b"".join(blocks)
+
+
+if sys.platform == "win32":
+
+    def _read(descriptor: int, size: int, offset: int) -> bytes:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, size)
+
+else:
+
+    def _read(descriptor: int, size: int, offset: int) -> bytes:
+        return os.pread(descriptor, size, offset)
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:

@@ -15,15 +15,14 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from forgelm.compliance.audit_log._files import open_regular, write_at
-from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile, head_path
+from forgelm.compliance.audit_log._files import write_at
+from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile
 from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._store import LogStore
-from forgelm.compliance.audit_log._tail import ends_in, follow_log
+from forgelm.compliance.audit_log._tail import end_of_linked, ends_in, follow_log
 from forgelm.compliance.audit_log._turns import Cancelled, Crowd, Placed, Turn
 from forgelm.errors import AuditLogError
 
@@ -53,6 +52,7 @@ class GroupStore(LogStore):
         self._busy = False
         self._threads = 1
         self._crowd = Crowd()
+        self._read_once: tuple[int, int] | None = None
 
     def append(
         self,
@@ -95,13 +95,12 @@ class GroupStore(LogStore):
         try:
             pending = batch
             while pending:
-                placed, log = self._place(pending, wait_s, cancelled)
-                try:
-                    if placed is None or self._make_durable(log, placed, wait_s, cancelled):
+                placed = self._place(pending, wait_s, cancelled)
+                if placed is None:
+                    break
+                with placed:
+                    if self._make_durable(placed, wait_s, cancelled):
                         break
-                finally:
-                    with suppress(OSError):
-                        os.close(log)
                 pending = [request for request in batch if not request.done]
         except BaseException as error:
             failure = error if isinstance(error, Exception) else OSError(errno.EINTR, "interrupted")
@@ -113,17 +112,10 @@ class GroupStore(LogStore):
             for request in batch:
                 request.done = True
 
-    def _place(
-        self, batch: list[_Request], wait_s: float, cancelled: Cancelled
-    ) -> tuple[Placed | None, int]:
-        """Write the lines of `batch`; return them, and the log, which the caller closes."""
+    def _place(self, batch: list[_Request], wait_s: float, cancelled: Cancelled) -> Placed | None:
+        """Write the lines of `batch` and return them, for the caller to close."""
         with self._locked(wait_s, cancelled) as (log, head_file):
-            own = os.dup(log)
-            try:
-                return self._place_locked(log, head_file, batch), own
-            except BaseException:
-                os.close(own)
-                raise
+            return self._place_locked(log, head_file, batch)
 
     def _place_locked(self, log: int, head_file: HeadFile, batch: list[_Request]) -> Placed | None:
         head = self._prepared(log, head_file)
@@ -144,82 +136,100 @@ class GroupStore(LogStore):
                 lines.append(line)
         if not lines:
             return None
-        placed = Placed(offset, b"".join(lines))
+        placed = Placed(offset, b"".join(lines), os.dup(log), head_file.detach())
         try:
             write_at(log, placed.data, offset)
         except BaseException:
+            placed.close()
             self._roll_back(log, offset, placed.data)
             raise
         return placed
 
-    def _make_durable(self, log: int, placed: Placed, wait_s: float, cancelled: Cancelled) -> bool:
+    def _end_of(self, log: int, head: Head) -> Head | str:
+        """Read all that is not flushed yet once, for what a crash left; then leave it to others.
+
+        What comes behind is of writers that are alive: the one that flushes it reads it.
+        """
+        status = os.fstat(log)
+        file = (status.st_dev, status.st_ino)
+        if head.grouped and file == self._read_once:
+            tail = end_of_linked(log, head)
+            if tail is not None:
+                return tail
+        self._read_once = file
+        return super()._end_of(log, head)
+
+    def _make_durable(self, placed: Placed, wait_s: float, cancelled: Cancelled) -> bool:
         """Flush `placed`, or wait until others did; False where somebody withdrew it."""
         flushed = False
         try:
-            flusher = open_regular(head_path(self.path), os.O_RDWR)
-            try:
-                turn = Turn(flusher, log, placed, self._keys)
-                with turn.taken(self._crowd, wait_s, cancelled) as mine:
-                    if not mine:
-                        return True
-                    turn.gather(self._crowd)
-                    tail = self._announce(log, placed, wait_s)
-                    if not isinstance(tail, Head):
-                        return tail
-                    begun = time.monotonic()
-                    os.fsync(log)
-                    flushed = True
-                    self._crowd.flush_s = time.monotonic() - begun
-                    return self._commit(log, placed, tail, wait_s)
-            finally:
-                with suppress(OSError):
-                    os.close(flusher)
+            turn = Turn(placed, self._keys)
+            with turn.taken(wait_s, cancelled) as mine:
+                if not mine:
+                    return True
+                turn.gather(self._crowd)
+                tail = self._announce(placed, wait_s)
+                if not isinstance(tail, Head):
+                    return tail
+                begun = time.monotonic()
+                os.fsync(placed.log)
+                flushed = True
+                self._crowd.flush_s = time.monotonic() - begun
+                return self._commit(placed, tail, wait_s)
         except BaseException as error:
             if flushed:
                 self._say(logging.WARNING, f"the head file lags: {error}")
-            elif not self._flushed_by_others(log, placed):
+            elif not self._flushed_by_others(placed):
                 raise
             return True
 
-    def _announce(self, log: int, placed: Placed, wait_s: float) -> Head | bool:
+    def _announce(self, placed: Placed, wait_s: float) -> Head | bool:
         """Record what is about to be flushed; True where it is flushed, False where it is gone."""
+        log = placed.log
         with file_lock(log, wait_s=wait_s):
             if not self._is_current(log):
                 os.fsync(log)
-                return placed.still_in(log)
-            with HeadFile(self.path, self._keys) as head_file:
+                return placed.are_in_log()
+            with HeadFile(self._head_path, self._keys) as head_file:
                 head = self._read(head_file)
-                if not placed.still_in(log):
+                if not placed.are_in_log():
                     return False
                 if head.size_bytes >= placed.end:
                     return True
                 tail = follow_log(log, head, self._keys)
+                if isinstance(tail, Head) and tail.size_bytes < placed.end:
+                    tail = f"line {tail.entries + 1} (byte {tail.size_bytes}) is no entry"
                 if isinstance(tail, str):
+                    self._read_once = None
                     raise self._refusal(tail)
                 head_file.write_ahead(head, tail)
                 return tail
 
-    def _commit(self, log: int, placed: Placed, tail: Head, wait_s: float) -> bool:
+    def _commit(self, placed: Placed, tail: Head, wait_s: float) -> bool:
         """Record that the lines up to `tail` are flushed; False where `placed` was withdrawn."""
+        log = placed.log
         with file_lock(log, wait_s=wait_s):
             if self._is_current(log):
-                with HeadFile(self.path, self._keys) as head_file:
+                with HeadFile(self._head_path, self._keys) as head_file:
                     committed = self._read(head_file)
                     if committed.size_bytes < tail.size_bytes and ends_in(log, tail):
                         head_file.write_commit(tail)
                 self._crowd.look_back(log, committed, tail)
-            return placed.still_in(log)
+            return placed.are_in_log()
 
-    def _flushed_by_others(self, log: int, placed: Placed) -> bool:
+    def _flushed_by_others(self, placed: Placed) -> bool:
         """Withdraw lines that could not be flushed, unless another process has flushed them."""
         try:
-            with file_lock(log, wait_s=1), HeadFile(self.path, self._keys) as head_file:
+            with (
+                file_lock(placed.log, wait_s=1),
+                HeadFile(self._head_path, self._keys) as head_file,
+            ):
                 head = self._read(head_file)
-                if not placed.still_in(log):
+                if not placed.are_in_log():
                     return False
                 if head.size_bytes >= placed.end:
                     return True
-                os.ftruncate(log, placed.offset)
+                os.ftruncate(placed.log, placed.offset)
         except OSError:
             self._withdrawn = (placed.offset, placed.data)
         return False

@@ -13,9 +13,8 @@ import hmac
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from forgelm.compliance.audit_log._chain import GENESIS
 from forgelm.compliance.audit_log._entry import encode, seal
@@ -27,7 +26,6 @@ __all__ = [
     "Head",
     "HeadError",
     "HeadFile",
-    "flush_is_announced",
     "head_path",
     "parse_head",
 ]
@@ -39,6 +37,7 @@ AHEAD = "ahead"
 SLOT_BYTES = 4096
 _CACHED_SLOTS = 8
 _SHA256 = b', "sha256": "'
+_IS_AHEAD = f'"pending": "{AHEAD}"'.encode()
 _ASCII = ("ascii", "backslashreplace")
 
 
@@ -46,8 +45,7 @@ class HeadError(Exception):
     """The head file was altered, or belongs to another secret; the message is a clause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a log ends.
 
     Attributes:
@@ -79,8 +77,7 @@ class Head:
 
     def with_line(self, line_hash: str, line_bytes: int, *, keyed: bool) -> Head:
         """Return the head after one more line."""
-        return replace(
-            self,
+        return self._replace(
             entries=self.entries + 1,
             size_bytes=self.size_bytes + line_bytes,
             last_line_bytes=line_bytes,
@@ -92,7 +89,8 @@ class Head:
         )
 
 
-_DEFAULTS = asdict(Head())
+_DEFAULTS: dict[str, Any] = Head()._asdict()
+_Slot = tuple[Head, bytes, bytes | None]
 
 
 def head_path(log: Path) -> Path:
@@ -109,26 +107,21 @@ def parse_head(content: bytes, keys: KeyRing) -> Head | None:
     if not content.strip(b"\0"):
         return None
     commit = _parse_slot(content[:SLOT_BYTES], keys)
+    is_ahead = _IS_AHEAD in content[SLOT_BYTES:] and len(content) == 2 * SLOT_BYTES
+    if commit is not None and is_ahead:  # whole or torn, it does not count
+        return commit
     intent = _parse_slot(content[SLOT_BYTES : 2 * SLOT_BYTES], keys)
     if len(content) > 2 * SLOT_BYTES or (commit is None and (intent is None or not intent.pending)):
         raise HeadError("is damaged: neither of its two slots is whole")
     if intent is not None and intent.pending == AHEAD:
         # It counts only where the commit that followed its flush tore.
-        return replace(intent, pending="") if commit is None else commit
+        return intent._replace(pending="") if commit is None else commit
     if intent is not None and commit is None:
         # The commit that tore was written after its line was flushed: that line must be there.
         return intent.with_line(intent.pending, intent.pending_bytes, keyed=intent.pending_keyed)
     if commit is not None and (intent is None or commit.generation > intent.generation):
         return commit
     return intent
-
-
-def flush_is_announced(content: bytes) -> bool:
-    """Say whether a head file's bytes announce a flush that is not committed yet."""
-    commit, intent = (_read_slot(content[at : at + SLOT_BYTES]) for at in (0, SLOT_BYTES))
-    if commit is None or intent is None or intent[0].pending != AHEAD:
-        return False
-    return intent[0].generation > commit[0].generation
 
 
 def _parse_slot(slot: bytes, keys: KeyRing) -> Head | None:
@@ -148,15 +141,20 @@ def _parse_slot(slot: bytes, keys: KeyRing) -> Head | None:
     return head
 
 
-@functools.lru_cache(maxsize=_CACHED_SLOTS)
-def _read_slot(slot: bytes) -> tuple[Head, bytes, bytes | None] | None:
+def _read_slot(slot: bytes) -> _Slot | None:
     """Return what a whole slot says, the bytes under its MAC, and the MAC."""
-    sealed, _, digest = slot[: slot.find(b"}") + 1].rpartition(_SHA256)
+    text = slot[: slot.find(b"}") + 1]
+    return _read_text(text) if slot[len(text) :].isspace() else None
+
+
+@functools.lru_cache(maxsize=_CACHED_SLOTS)
+def _read_text(text: bytes) -> _Slot | None:
+    sealed, _, digest = text.rpartition(_SHA256)
     sealed += b"}"
     if hashlib.sha256(sealed).hexdigest().encode() + b'"}' != digest:
         return None
     try:
-        values: dict[str, Any] = json.loads(slot)
+        values: dict[str, Any] = json.loads(text)
         del values["sha256"]
         mac = values.pop("hmac", None)
         head = Head(**values)
@@ -170,7 +168,7 @@ def _read_slot(slot: bytes) -> tuple[Head, bytes, bytes | None] | None:
 
 def _is_sane(values: dict[str, Any]) -> bool:
     for name, default in _DEFAULTS.items():
-        value = values.get(name, default) if name == "grouped" else values[name]
+        value: Any = values.get(name, default) if name == "grouped" else values[name]
         if type(value) is not type(default) or (type(default) is int and value < 0):
             return False
     lengths = [values[name] for name in ("entries", "size_bytes", "last_line_bytes")]
@@ -184,7 +182,7 @@ def _mac(secret: str, payload: bytes) -> str:
 
 
 def _slot_bytes(head: Head, keys: KeyRing) -> bytes:
-    values = {name: getattr(head, name) for name in _DEFAULTS}
+    values = head._asdict()
     if not head.grouped:
         del values["grouped"]
     payload = encode(values)
@@ -197,8 +195,8 @@ def _slot_bytes(head: Head, keys: KeyRing) -> bytes:
 class HeadFile:
     """The open head file of a log that this process has locked."""
 
-    def __init__(self, log: Path, keys: KeyRing) -> None:
-        self._path = head_path(log)
+    def __init__(self, path: Path, keys: KeyRing) -> None:
+        self._path = path
         self._keys = keys
         self._generation = 0
         self._descriptor = -1
@@ -210,8 +208,13 @@ class HeadFile:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def _close(self) -> None:
+    def detach(self) -> int:
+        """Return the descriptor, which is the caller's to close from now on; -1 if none is open."""
         descriptor, self._descriptor = self._descriptor, -1  # never closed twice
+        return descriptor
+
+    def _close(self) -> None:
+        descriptor = self.detach()
         if descriptor >= 0:
             with suppress(OSError):
                 os.close(descriptor)
@@ -237,7 +240,7 @@ class HeadFile:
     def create(self, head: Head) -> None:
         """Start a new head file at `head`; it appears whole, and on the disk, or not at all."""
         self._generation = 2
-        older, newer = replace(head, generation=1), replace(head, generation=2)
+        older, newer = head._replace(generation=1), head._replace(generation=2)
         slots = _slot_bytes(newer, self._keys) + _slot_bytes(older, self._keys)
         write_replacing(self._path, slots)
         self._close()
@@ -246,8 +249,7 @@ class HeadFile:
     def write_intent(self, head: Head, after: Head) -> None:
         """Record that the line which leads from `head` to `after` is about to be written."""
         self._mend(head)
-        intent = replace(
-            head,
+        intent = head._replace(
             pending=after.chain_head,
             pending_bytes=after.last_line_bytes,
             pending_keyed=after.keyed,
@@ -256,7 +258,7 @@ class HeadFile:
 
     def begin_groups(self, head: Head) -> Head:
         """Record for good, before the first of them, that lines are flushed in groups."""
-        grouped = replace(head, grouped=True)
+        grouped = head._replace(grouped=True)
         self.write_ahead(head, grouped)
         self.write_commit(grouped)
         os.fsync(self._descriptor)
@@ -272,7 +274,7 @@ class HeadFile:
     def write_ahead(self, head: Head, after: Head) -> None:
         """Record that the lines from `head` to `after`, which are written, will be flushed."""
         self._mend(head)
-        self._write(_INTENT, replace(after, pending=AHEAD))
+        self._write(_INTENT, after._replace(pending=AHEAD))
 
     def write_commit(self, head: Head) -> None:
         """Record the new end, once the log is flushed."""
@@ -280,5 +282,5 @@ class HeadFile:
 
     def _write(self, slot: int, head: Head) -> None:
         self._generation += 1
-        content = _slot_bytes(replace(head, generation=self._generation), self._keys)
+        content = _slot_bytes(head._replace(generation=self._generation), self._keys)
         write_at(self._descriptor, content, slot * SLOT_BYTES)

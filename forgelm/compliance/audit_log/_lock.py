@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["file_lock"]
+__all__ = ["file_lock", "try_lock", "unlock"]
 
-_FIRST_PAUSE_S = 0.0001
+_FIRST_PAUSE_S = 0.00003
 _LONGEST_PAUSE_S = 0.002
 
 # A descriptor inherited by a forked child would keep its parent's lock alive after the parent.
@@ -42,18 +42,30 @@ def file_lock(
     """
     deadline = time.monotonic() + wait_s
     pause = _FIRST_PAUSE_S
-    while not _try_lock(descriptor, shared):
+    while not try_lock(descriptor, shared=shared):
         if cancelled() or time.monotonic() >= deadline:
             raise TimeoutError(errno.ETIMEDOUT, f"another process held the lock for {wait_s:g} s")
         time.sleep(pause * random.uniform(0.5, 1.5))
-        pause = min(2 * pause, _LONGEST_PAUSE_S)
-    _locked.add(descriptor)
+        pause = min(1.3 * pause, _LONGEST_PAUSE_S)
     try:
         yield
     finally:
-        _locked.discard(descriptor)
-        with suppress(OSError):  # closing the file releases the lock all the same
-            _unlock(descriptor)
+        unlock(descriptor)
+
+
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Take the lock of an open file if nobody else has it, and say whether that was so."""
+    if not _try_lock(descriptor, shared):
+        return False
+    _locked.add(descriptor)
+    return True
+
+
+def unlock(descriptor: int) -> None:
+    """Release the lock that `try_lock` took."""
+    _locked.discard(descriptor)
+    with suppress(OSError):  # closing the file releases the lock all the same
+        _unlock(descriptor)
 
 
 if sys.platform == "win32":

@@ -13,7 +13,6 @@ import shlex
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from forgelm.compliance.audit_log._files import (
     sync_folder,
     write_at,
 )
-from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile
+from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile, head_path
 from forgelm.compliance.audit_log._keys import KeyRing
 from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._parts import (
@@ -64,6 +63,7 @@ class LogStore:
 
     def __init__(self, path: Path, run_id: str, keys: KeyRing, compose: Compose) -> None:
         self.path = path
+        self._head_path = head_path(path)
         self._run_id = run_id
         self._keys = keys
         self._compose = compose
@@ -139,21 +139,26 @@ class LogStore:
         self, wait_s: float, cancelled: Callable[[], bool]
     ) -> Iterator[tuple[int, HeadFile]]:
         """Open the log that bears the name now, and its head file, and hold the log's lock."""
-        if not self.path.parent.is_dir():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            sync_folder(self.path.parent.parent)
         current = False
         while not current:
-            log = open_regular(self.path, os.O_RDWR | os.O_CREAT)
+            log = self._open_log()
             try:
                 with file_lock(log, wait_s=wait_s, cancelled=cancelled):
                     current = self._is_current(log)
                     if current:
-                        with HeadFile(self.path, self._keys) as head_file:
+                        with HeadFile(self._head_path, self._keys) as head_file:
                             yield log, head_file
             finally:
                 with suppress(OSError):  # the event is on the disk by now
                     os.close(log)
+
+    def _open_log(self) -> int:
+        try:
+            return open_regular(self.path, os.O_RDWR | os.O_CREAT)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.path.parent.parent)
+            return open_regular(self.path, os.O_RDWR | os.O_CREAT)
 
     def _is_current(self, log: int) -> bool:
         """Say whether the locked file still bears the log's name."""
@@ -192,7 +197,7 @@ class LogStore:
         self._withdraw(log, head)
         tail = self._followed(log, head or Head(), manifest)
         if head is None:
-            tail = replace(tail, anchored_from=tail.entries)
+            tail = tail._replace(anchored_from=tail.entries)
             head_file.create(tail)
         elif size > tail.size_bytes or (self._flushes_first and tail.size_bytes > head.size_bytes):
             os.fsync(log)  # the head file is about to name lines that it does not know yet
@@ -200,7 +205,7 @@ class LogStore:
         return tail, unfinished
 
     def _followed(self, log: int, head: Head, manifest: Mapping[str, Any] | None) -> Head:
-        tail = follow_log(log, head, self._keys)
+        tail = self._end_of(log, head)
         if isinstance(tail, str):
             raise self._refusal(tail)
         if tail.keyed and self._keys.secret is None:
@@ -214,6 +219,9 @@ class LogStore:
                 raise self._refusal("line 1 is not the line that its manifest pins")
         self._start_checked = True
         return tail
+
+    def _end_of(self, log: int, head: Head) -> Head | str:
+        return follow_log(log, head, self._keys)
 
     def _start_anew(
         self, head_file: HeadFile, head: Head | None, manifest: Mapping[str, Any]

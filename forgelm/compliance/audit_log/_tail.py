@@ -7,7 +7,6 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 
 from forgelm.compliance.audit_log._chain import ChainWalker
 from forgelm.compliance.audit_log._entry import MAX_LINE_BYTES
@@ -15,7 +14,10 @@ from forgelm.compliance.audit_log._files import read_at
 from forgelm.compliance.audit_log._head import Head
 from forgelm.compliance.audit_log._keys import KeyRing
 
-__all__ = ["ends_in", "follow_log", "read_first_line", "read_last_line"]
+__all__ = ["end_of_linked", "ends_in", "follow_log", "read_first_line", "read_last_line"]
+
+_FEW_BYTES = 65536
+_TAG_BYTES = len(', "_hmac": ""}') + 64
 
 
 def follow_log(log: int, head: Head, keys: KeyRing) -> Head | str:
@@ -40,6 +42,37 @@ def ends_in(log: int, head: Head) -> bool:
     return not head.entries or hashlib.sha256(line[:-1]).hexdigest() == head.chain_head
 
 
+def end_of_linked(log: int, head: Head) -> Head | None:
+    """Return `head` moved on to the end of the log, where each line names the one before.
+
+    It is `follow_log` for few lines that were written just now and will be read before they count:
+    no more than the links is looked at. None leaves it to that function.
+    """
+    size = os.fstat(log).st_size
+    if not 0 <= size - head.size_bytes <= _FEW_BYTES:
+        return None
+    start = head.size_bytes - head.last_line_bytes
+    lines = read_at(log, size - start, start).split(b"\n")
+    if lines.pop():
+        return None
+    hashes = [hashlib.sha256(line).hexdigest() for line in lines]
+    for line, before in zip(lines[1:], hashes, strict=False):
+        if b'", "prev_hash": "%b"' % before.encode() not in line or head.keyed != _is_tagged(line):
+            return None
+    if hashes[:1] != [head.chain_head]:
+        return None
+    return head._replace(
+        entries=head.entries + len(lines) - 1,
+        size_bytes=size,
+        last_line_bytes=len(lines[-1]) + 1,
+        chain_head=hashes[-1],
+    )
+
+
+def _is_tagged(line: bytes) -> bool:
+    return line[-_TAG_BYTES:].startswith(b', "_hmac": "')
+
+
 def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:
     walker = ChainWalker(
         keys,
@@ -56,8 +89,7 @@ def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:
         if problem and _is_entry(line) and not (torn and head.grouped):
             return f"line {walker.entries + 1} (byte {walker.size_bytes}) does not fit: {problem}"
         torn = torn or problem is not None
-    return replace(
-        head,
+    return head._replace(
         entries=walker.entries,
         size_bytes=walker.size_bytes,
         last_line_bytes=walker.last_line_bytes,

@@ -1,27 +1,22 @@
 """Whose turn it is to flush: one writer takes it, the others see when their lines are covered.
 
-The turn is the lock of the head file. Nothing wakes those who wait for it but the clock, so how
-long they sleep follows what a flush takes: with nothing to gain, a line is not looked after.
+The turn is the lock of the head file. Nothing wakes those who wait for it but the clock: a lock that
+blocks could not be given up, and to look is cheap while the disk works.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from forgelm.compliance.audit_log._files import read_at
-from forgelm.compliance.audit_log._head import (
-    SLOT_BYTES,
-    Head,
-    HeadError,
-    flush_is_announced,
-    parse_head,
-)
+from forgelm.compliance.audit_log._head import SLOT_BYTES, Head, HeadError, parse_head
 from forgelm.compliance.audit_log._keys import KeyRing
-from forgelm.compliance.audit_log._lock import file_lock
+from forgelm.compliance.audit_log._lock import try_lock, unlock
 
 __all__ = ["Cancelled", "Crowd", "Placed", "Turn"]
 
@@ -36,17 +31,38 @@ Cancelled = Callable[[], bool]
 
 @dataclass
 class Placed:
-    """Lines that are in the log, but not flushed yet."""
+    """Lines that are in the log, but not flushed yet; closed as a context.
+
+    Attributes:
+        offset: Where they begin.
+        data: Their bytes.
+        log: The open log.
+        head_file: The open head file.
+    """
 
     offset: int
     data: bytes = field(repr=False)
+    log: int
+    head_file: int
+
+    def __enter__(self) -> Placed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for descriptor in (self.log, self.head_file):
+            with suppress(OSError):
+                os.close(descriptor)
 
     @property
     def end(self) -> int:
         return self.offset + len(self.data)
 
-    def still_in(self, log: int) -> bool:
-        return read_at(log, len(self.data), self.offset) == self.data
+    def are_in_log(self) -> bool:
+        """Say whether nobody withdrew them."""
+        return read_at(self.log, len(self.data), self.offset) == self.data
 
 
 @dataclass
@@ -64,7 +80,7 @@ class Crowd:
     @property
     def patience_s(self) -> float:
         """How long a flush may wait for the lines of others at most."""
-        return min(self.flush_s, _LONGEST_PATIENCE_S)
+        return min(2 * self.flush_s, _LONGEST_PATIENCE_S)
 
     @property
     def quiet_s(self) -> float:
@@ -86,22 +102,17 @@ class Turn:
     """The turn to flush lines of a log, or to see that another has done so.
 
     Args:
-        flusher: The open head file.
-        log: The open log.
         placed: Lines in it.
         keys: The secrets of the head file.
     """
 
-    def __init__(self, flusher: int, log: int, placed: Placed, keys: KeyRing) -> None:
-        self._flusher = flusher
-        self._log = log
+    def __init__(self, placed: Placed, keys: KeyRing) -> None:
         self._placed = placed
         self._keys = keys
-        self._content = b""
-        self._waits_for_another = False
+        self._commit = b""
 
     @contextmanager
-    def taken(self, crowd: Crowd, wait_s: float, cancelled: Cancelled) -> Iterator[bool]:
+    def taken(self, wait_s: float, cancelled: Cancelled) -> Iterator[bool]:
         """Hold the turn and give True; or give False as soon as the head file covers the lines.
 
         Raises:
@@ -109,38 +120,35 @@ class Turn:
         """
         deadline = time.monotonic() + wait_s
         pause_s = _PAUSE_S
-        with ExitStack() as stack:
-            while True:
-                try:
-                    stack.enter_context(file_lock(self._flusher, wait_s=0))
-                except TimeoutError:
-                    if cancelled() or time.monotonic() > deadline:
-                        raise
-                else:
-                    break
-                time.sleep(pause_s)
-                if self._is_covered():
-                    yield False
-                    return
-                pause_s = self._pause_s(pause_s, crowd)
+        while not try_lock(self._placed.head_file):
+            if cancelled() or time.monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"another process flushed for {wait_s:g} s")
+            time.sleep(pause_s)
+            if self._is_covered():
+                yield False
+                return
+            pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+        try:
             yield True
+        finally:
+            unlock(self._placed.head_file)
 
     def gather(self, crowd: Crowd) -> None:
         """Let as many lines come as waited for a flush last time, while they do come."""
         now = came = time.monotonic()
         give_up = now + crowd.patience_s
-        begin, size = self._committed_bytes(), 0
+        log, begin, size = self._placed.log, self._committed_bytes(), 0
         while now < min(give_up, came + crowd.quiet_s):
-            if os.fstat(self._log).st_size != size:
-                size, came = os.fstat(self._log).st_size, now
-                if _lines_between(self._log, begin, size) >= crowd.lines:
+            if os.fstat(log).st_size != size:
+                size, came = os.fstat(log).st_size, now
+                if _lines_between(log, begin, size) >= crowd.lines:
                     return
             time.sleep(_PAUSE_S)
             now = time.monotonic()
 
     def _committed_bytes(self) -> int:
         try:
-            head = parse_head(read_at(self._flusher, 2 * SLOT_BYTES + 1, 0), self._keys)
+            head = parse_head(read_at(self._placed.head_file, 2 * SLOT_BYTES + 1, 0), self._keys)
         except HeadError:
             head = None
         return head.size_bytes if head is not None else self._placed.offset
@@ -148,20 +156,12 @@ class Turn:
     def _is_covered(self) -> bool:
         """Say whether the head file has passed the lines; asked often, and without a lock."""
         try:
-            content = read_at(self._flusher, 2 * SLOT_BYTES + 1, 0)
-            if content == self._content:
+            commit = read_at(self._placed.head_file, SLOT_BYTES, 0)
+            if commit == self._commit:
                 return False
-            self._content = content
-            head = parse_head(content, self._keys)
-            end = self._placed.end
-            return head is not None and head.size_bytes >= end and self._placed.still_in(self._log)
+            self._commit = commit
+            head = parse_head(commit, self._keys)
+            covered = head is not None and head.size_bytes >= self._placed.end
+            return covered and self._placed.are_in_log()
         except (HeadError, OSError):
             return False
-
-    def _pause_s(self, last_s: float, crowd: Crowd) -> float:
-        """Sleep long where another has taken the turn and not begun: a flush is yet to come."""
-        another_gathers = not flush_is_announced(self._content)
-        if another_gathers != self._waits_for_another:
-            self._waits_for_another = another_gathers
-            return max(_PAUSE_S, 0.75 * crowd.patience_s if another_gathers else 0.0)
-        return min(1.5 * last_s, _LONGEST_PAUSE_S)
