@@ -136,7 +136,7 @@ class GroupStore(LogStore):
                 lines.append(line)
         if not lines:
             return None
-        placed = Placed(offset, b"".join(lines), os.dup(log), head_file.detach())
+        placed = Placed(offset, b"".join(lines), head, os.dup(log), head_file.detach())
         try:
             write_at(log, placed.data, offset)
         except BaseException:
@@ -196,7 +196,9 @@ class GroupStore(LogStore):
                     return False
                 if head.size_bytes >= placed.end:
                     return True
-                tail = follow_log(log, head, self._keys)
+                tail: Head | str = placed.after
+                if (head.size_bytes, os.fstat(log).st_size) != (placed.offset, placed.end):
+                    tail = follow_log(log, head, self._keys)
                 if isinstance(tail, Head) and tail.size_bytes < placed.end:
                     tail = f"line {tail.entries + 1} (byte {tail.size_bytes}) is no entry"
                 if isinstance(tail, str):

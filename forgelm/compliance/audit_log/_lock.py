@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -45,7 +44,7 @@ def file_lock(
     while not try_lock(descriptor, shared=shared):
         if cancelled() or time.monotonic() >= deadline:
             raise TimeoutError(errno.ETIMEDOUT, f"another process held the lock for {wait_s:g} s")
-        time.sleep(pause * random.uniform(0.5, 1.5))
+        time.sleep(pause)
         pause = min(1.3 * pause, _LONGEST_PAUSE_S)
     try:
         yield

@@ -1,7 +1,7 @@
 """Whose turn it is to flush: one writer takes it, the others see when their lines are covered.
 
-The turn is the lock of the head file. Nothing wakes those who wait for it but the clock: a lock that
-blocks could not be given up, and to look is cheap while the disk works.
+The turn is the lock of the head file. Nothing wakes those who wait for it but the clock: a lock
+that blocks could not be given up, and to look is cheap while the disk works.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from forgelm.compliance.audit_log._lock import try_lock, unlock
 __all__ = ["Cancelled", "Crowd", "Placed", "Turn"]
 
 _PAUSE_S = 0.0003
+_GATHER_PAUSE_S = 0.00015
 _LONGEST_PAUSE_S = 0.001
 _SHORTEST_QUIET_S = 0.001
 _LONGEST_PATIENCE_S = 0.01
@@ -36,12 +37,14 @@ class Placed:
     Attributes:
         offset: Where they begin.
         data: Their bytes.
+        after: Where the log ends with them.
         log: The open log.
         head_file: The open head file.
     """
 
     offset: int
     data: bytes = field(repr=False)
+    after: Head
     log: int
     head_file: int
 
@@ -143,7 +146,7 @@ class Turn:
                 size, came = os.fstat(log).st_size, now
                 if _lines_between(log, begin, size) >= crowd.lines:
                     return
-            time.sleep(_PAUSE_S)
+            time.sleep(_GATHER_PAUSE_S)
             now = time.monotonic()
 
     def _committed_bytes(self) -> int:
