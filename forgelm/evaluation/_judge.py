@@ -115,7 +115,8 @@ def judge_answers(
     """Let a second model mark a model's answers from 1 to 10, and return the marks.
 
     A server that fails for good ends the asking: the marks so far are kept, and the result fails
-    with the cause. The API key comes from the environment and is written nowhere.
+    with the cause. After Ctrl-C those that a server gave are written, too. The API key comes from
+    the environment and is written nowhere.
 
     Args:
         model: A causal language model, with or without an adapter; left as it was found.
@@ -132,6 +133,7 @@ def judge_answers(
         EvaluationError: A local judge cannot be loaded, or memory ran out.
         OptionalDependencyError: An extra is not installed.
         OSError: The results cannot be written.
+        KeyboardInterrupt: Ctrl-C ended the asking; what came before is in `output_dir`.
     """
     settings = _settings(config)
     key = judge_key(settings)
@@ -154,6 +156,8 @@ def judge_answers(
         told = settings.model_dump(mode="json") | {"judge_api_base": judge_address(settings)}
         document = {**asdict(result), "settings": told}
         write_json_atomic(folder / "judge_results.json", document)
+    if judge.stopped:
+        raise KeyboardInterrupt
     return result
 
 

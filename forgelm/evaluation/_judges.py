@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 NOT_ASKED = "not asked, because the server failed at another row"
+_STOPPED = "not asked, because Ctrl-C ended the evaluation"
 _API = "https://api.openai.com/v1"
 _REPLY_TOKENS = 512
 _THREADS = 8
@@ -46,7 +47,13 @@ class JudgeReply(NamedTuple):
 
 
 class Judge(Protocol):
-    """Replies to questions, in their order."""
+    """Replies to questions, in their order.
+
+    Attributes:
+        stopped: Ctrl-C ended the asking.
+    """
+
+    stopped: bool
 
     def reply(self, questions: Sequence[str], *, batch_size: int) -> list[JudgeReply]:
         """Return a reply for each question; a problem is a reply too."""
@@ -58,9 +65,10 @@ class RemoteJudge:
     def __init__(self, settings: JudgeConfig, *, api_key: str | None, timeout_s: float) -> None:
         self._settings, self._key, self._timeout_s = settings, api_key, timeout_s
         self._lost = 0
+        self.stopped = False
 
     def reply(self, questions: Sequence[str], *, batch_size: int) -> list[JudgeReply]:
-        """Ask each question; once the server refuses, is gone or keeps failing, no more."""
+        """Ask each question; no more after Ctrl-C, or once the server refuses or keeps failing."""
         client = ChatClient(
             self._settings.judge_api_base or _API,
             self._settings.judge_model,
@@ -69,18 +77,21 @@ class RemoteJudge:
             feature=_FEATURE,
         )
         pool = ThreadPoolExecutor(min(batch_size, _THREADS))
+        coming = [pool.submit(self._ask, client, question) for question in questions]
         try:
-            coming = pool.map(lambda question: self._ask(client, question), questions)
-            bar = tqdm(
-                coming, total=len(questions), desc="judging", unit=" answers", leave=False,
-                disable=None,
-            )  # fmt: skip
-            return list(bar)
+            for reply in tqdm(coming, desc="judging", unit=" answers", leave=False, disable=None):
+                reply.result()
+        except KeyboardInterrupt:
+            self.stopped = True
         finally:
             # After Ctrl-C nobody waits for an answer that is on its way.
+            pool.shutdown(wait=False, cancel_futures=True)
             client.stop()
             client.close()
-            pool.shutdown(wait=False, cancel_futures=True)
+        never = JudgeReply(None, _STOPPED)
+        return [
+            reply.result() if reply.done() and not reply.cancelled() else never for reply in coming
+        ]
 
     def _ask(self, client: ChatClient, question: str) -> JudgeReply:
         messages = [{"role": "user", "content": question}]
@@ -88,7 +99,7 @@ class RemoteJudge:
             found = client.ask(messages, max_tokens=_REPLY_TOKENS, temperature=0.0)
         except ChatError as error:
             if error.kind == "stopped":
-                return JudgeReply(None, NOT_ASKED)
+                return JudgeReply(None, _STOPPED if self.stopped else NOT_ASKED)
             self._lost += error.kind == "failed"
             if error.kind in {"refused", "unreachable"} or self._lost >= _LOST_IN_A_ROW:
                 client.stop()
@@ -99,6 +110,8 @@ class RemoteJudge:
 
 class LocalJudge:
     """A causal language model on this machine."""
+
+    stopped = False
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model, self._tokenizer = model, tokenizer

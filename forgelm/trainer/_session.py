@@ -115,7 +115,7 @@ class Session:
     def run(self) -> TrainResult:
         """Load, train, judge and save."""
         config, given, record = self.config, self.given, self.record
-        record.initialized()
+        record.initialized(reads_data=given.dataset is None, reads_model=given.model is None)
         precision = choose_precision(config)
         tokenizer = given.tokenizer if given.tokenizer is not None else load_tokenizer(config)
         check_passed(config, given.model, given.tokenizer)

@@ -21,7 +21,7 @@ from forgelm.compliance import (
     verify_annex_iv_artifact,
     verify_integrity,
 )
-from forgelm.compliance.documents import data_digests
+from forgelm.compliance.documents import source_digests
 
 DECLARED: dict[str, dict[str, Any]] = {
     "compliance": {
@@ -184,7 +184,7 @@ def test_data_that_is_not_what_was_read_is_named_even_under_an_old_time(
     facts: RunFacts, run_dir: Path
 ) -> None:
     data = Path(facts.datasets[0])
-    facts = replace(facts, digests_when_read=data_digests(facts.datasets))
+    facts = replace(facts, digests_when_read=source_digests(facts.datasets))
     unchanged = export_compliance_documents(facts, run_dir / "compliance")
     assert unchanged.changed_data == []
     times = (data / "train.jsonl").stat()
@@ -203,6 +203,25 @@ def test_data_that_is_not_what_was_read_is_named_even_under_an_old_time(
     (data / "train.jsonl").unlink()
     gone = export_compliance_documents(lone, run_dir / "compliance").changed_data
     assert gone == [f"{data / 'train.jsonl'}: train.jsonl"]
+
+
+def test_a_base_model_that_is_not_what_was_loaded_is_named_even_under_an_old_time(
+    facts: RunFacts, run_dir: Path, tmp_path: Path
+) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    weights = base / "model.safetensors"
+    weights.write_bytes(b"loaded")
+    names = [str(base)]
+    facts = replace(facts, base_model=names[0], model_digests_when_read=source_digests(names))
+    assert export_compliance_documents(facts, run_dir / "compliance").changed_model == []
+    times = weights.stat()
+    weights.write_bytes(b"put in its place")
+    os.utime(weights, ns=(times.st_atime_ns, times.st_mtime_ns))
+    changed = export_compliance_documents(facts, run_dir / "compliance").changed_model
+    assert changed == [f"{base}: model.safetensors"]
+    (entry,) = read(run_dir, "data_provenance.json")["base_model"]["files"]
+    assert entry["sha256_when_read"] == hashlib.sha256(b"loaded").hexdigest()
 
 
 def test_what_nobody_declared_is_said_to_be_unknown_and_never_made_up(run_dir: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,32 @@ def test_a_refused_key_ends_the_asking_and_keeps_the_marks_so_far(
     assert "the server refused the key" in result.failure_reason
     assert KEY not in str(result)
     assert result.details[2]["problem"] == "not asked, because the server failed at another row"
+
+
+def test_ctrl_c_ends_the_asking_and_writes_the_marks_so_far(
+    judged: Any, chat_server: Any, tmp_path: Path
+) -> None:
+    chat_server.says('{"score": 8}')
+    usual, over = chat_server.answer, threading.Event()
+
+    def answer(number: int, body: dict[str, Any]) -> Any:
+        if number == 2:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            over.wait(20)
+        return usual(number, body)
+
+    chat_server.answer = answer
+    with pytest.raises(KeyboardInterrupt):
+        judged(str(tmp_path))
+    over.set()
+    written = json.loads((tmp_path / "judge_results.json").read_text(encoding="utf-8"))
+    assert [row["score"] for row in written["details"]] == [8.0, None, None]
+    assert written["failure_reason"] == (
+        "only 1 of 3 answers have a mark; the first without, row 2: "
+        "not asked, because Ctrl-C ended the evaluation"
+    )
+    assert written["tokens"] == {"prompt": 100, "completion": 10, "counted_replies": 1}
+    assert len(chat_server.asked) == 2
 
 
 def test_a_server_that_is_too_slow_ends_the_asking_and_keeps_the_marks_so_far(

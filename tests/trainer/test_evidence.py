@@ -54,6 +54,10 @@ def test_the_log_has_the_digest_of_every_document(trained: TrainedRun) -> None:
     events = {entry["event"]: entry for entry in map(json.loads, lines)}
     exported = events["compliance.artifacts_exported"]
     annex = _read(trained.run_dir, "annex_iv_metadata.json")
+    base = annex["system_components"]["model_lineage"]["base_model"]
+    when_read = events["training.started"]["model_sha256"].values()
+    assert sorted(when_read) == sorted(entry["sha256"] for entry in base["files"])
+    assert exported["changed_model"] == []
     assert exported["annex_iv_manifest_hash"] == annex["metadata"]["manifest_hash"]
     recorded = exported["artifacts"] + events["compliance.governance_exported"]["artifacts"]
     folder = trained.run_dir / "compliance"

@@ -9,13 +9,13 @@ from forgelm.compliance.documents._doc_export import (
     export_model_documents,
 )
 from forgelm.compliance.documents._doc_facts import RunFacts
-from forgelm.compliance.documents._doc_provenance import data_digests
+from forgelm.compliance.documents._doc_provenance import source_digests
 
 __all__ = [
     "ComplianceExport",
     "RunFacts",
-    "data_digests",
     "export_compliance_documents",
     "export_data_governance",
     "export_model_documents",
+    "source_digests",
 ]

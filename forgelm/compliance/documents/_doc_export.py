@@ -25,7 +25,7 @@ from forgelm.compliance.documents._doc_facts import RunFacts, publishable, unkno
 from forgelm.compliance.documents._doc_model_card import deployer_instructions, model_card
 from forgelm.compliance.documents._doc_provenance import (
     base_model_provenance,
-    changed_data,
+    changed_files,
     data_provenance,
 )
 
@@ -48,12 +48,14 @@ class ComplianceExport:
         manifest_hash: The hash of the Annex IV document.
         missing_fields: What that document lacks until somebody declares it.
         changed_data: Files of the data that are not what they were when they were read.
+        changed_model: Files of the base model, likewise.
     """
 
     artifacts: list[dict[str, Any]]
     manifest_hash: str
     missing_fields: list[str]
     changed_data: list[str] = field(default_factory=list)
+    changed_model: list[str] = field(default_factory=list)
 
 
 def export_compliance_documents(
@@ -93,7 +95,8 @@ def export_compliance_documents(
         artifacts=[_artifact(folder, name) for name in (*documents, "training_manifest.yaml")],
         manifest_hash=annex["metadata"]["manifest_hash"],
         missing_fields=missing_fields(annex),
-        changed_data=changed_data(sources),
+        changed_data=changed_files(sources),
+        changed_model=changed_files([base]),
     )
 
 

@@ -54,7 +54,8 @@ class RunFacts:
         declared: What a person declared, only the keys that were written: the blocks "compliance",
             "risk_assessment", "governance", "retention" and "monitoring".
         digests_when_read: SHA-256 of the data's files right before they were read, by real path,
-            as `data_digests` returned them; None where nobody took them.
+            as `source_digests` returned them; None where nobody took them.
+        model_digests_when_read: The same of the base model's files.
         data: What became of the rows: `sources` and `split_rows`.
         base_model: Name or folder of the model that was trained; None for one that was in memory.
         datasets: Names or paths of the data sets, the primary one first; empty for rows in memory.
@@ -75,6 +76,7 @@ class RunFacts:
     base_model: str | None = None
     datasets: Sequence[str] = ()
     digests_when_read: Mapping[str, str] | None = None
+    model_digests_when_read: Mapping[str, str] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     resource_usage: Mapping[str, Any] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any
 from forgelm.compliance.artefacts import digest_file, is_no_plain_file, list_folder
 from forgelm.compliance.documents._doc_facts import RunFacts
 
-__all__ = ["base_model_provenance", "changed_data", "data_digests", "data_provenance"]
+__all__ = ["base_model_provenance", "changed_files", "data_provenance", "source_digests"]
 
 _NOT_HERE = "not on this machine, so its content has no digest here"
 
@@ -37,14 +37,14 @@ def data_provenance(facts: RunFacts) -> list[dict[str, Any]]:
     ]
 
 
-def data_digests(datasets: Iterable[str]) -> dict[str, str]:
-    """Return the SHA-256 of every file of data sets that lies on this machine, by its real path.
+def source_digests(names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of every file of data sets or models on this machine, by its real path.
 
     Raises:
         OSError: A file cannot be read.
     """
     found: dict[str, str] = {}
-    for name in datasets:
+    for name in names:
         source = _source(name, _Known(None, None))
         place = Path(name).expanduser()
         for entry in source.get("files", ()):
@@ -54,7 +54,7 @@ def data_digests(datasets: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def changed_data(sources: Iterable[Mapping[str, Any]]) -> list[str]:
+def changed_files(sources: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the names of the files that changed between the reading and the end of the run."""
     return [
         f"{source['name']}: {entry['file']}"
@@ -77,7 +77,7 @@ def base_model_provenance(facts: RunFacts) -> dict[str, Any]:
     return {
         "name": facts.base_model,
         "revision": facts.setting("model", "revision"),
-        **_source(facts.base_model, _Known(facts.started_at, None)),
+        **_source(facts.base_model, _Known(facts.started_at, facts.model_digests_when_read)),
     }
 
 

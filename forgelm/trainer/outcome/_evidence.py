@@ -85,9 +85,11 @@ def write_evidence(
             annex_iv_manifest_hash=export.manifest_hash,
             missing_fields=export.missing_fields,
             changed_data=export.changed_data,
+            changed_model=export.changed_model,
         )
-        if export.changed_data:
-            logger.warning("data changed after it was read: %s", ", ".join(export.changed_data))
+        changed = [*export.changed_data, *export.changed_model]
+        if changed:
+            logger.warning("files changed after they were read: %s", ", ".join(changed))
     except Exception as error:  # noqa: BLE001 - the same
         _failed(record, result, "compliance.artifacts_export_failed", error)
 
@@ -125,6 +127,7 @@ def _gathered(
         base_model=config.model.name_or_path,
         datasets=(config.data.dataset_name_or_path, *(config.data.extra_datasets or ())),
         digests_when_read=record.data_digests,
+        model_digests_when_read=record.model_digests,
         metrics=dict(result.metrics),
         evaluation=_evaluation(result),
         resource_usage=result.resource_usage or {},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from forgelm.compliance import AuditLogger
 from forgelm.compliance.artefacts import list_run_files
-from forgelm.compliance.documents import data_digests
+from forgelm.compliance.documents import source_digests
 from forgelm.data import DataSummary
 from forgelm.errors import ConfigError, DataError, ForgeError, TrainingError
 from forgelm.export import MergeResult
@@ -47,6 +47,7 @@ class RunRecord:
         started_at: When this process began with it, UTC.
         data_digests: SHA-256 of the data's files right before they are read, by real path; None
             where they are not known.
+        model_digests: The same of the base model's files.
     """
 
     def __init__(
@@ -56,31 +57,35 @@ class RunRecord:
         self.is_silent = silent
         self.started_at = datetime.now(UTC)
         self.data_digests: dict[str, str] | None = None
+        self.model_digests: dict[str, str] | None = None
         self._config = config
         self._run_dir = run_dir
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
 
-    def initialized(self) -> None:
-        """Record that the configuration was accepted and work begins."""
+    def initialized(self, *, reads_data: bool = True, reads_model: bool = True) -> None:
+        """Record that the configuration was accepted and work begins, and hash what it reads."""
         self._log.log_event(
             "pipeline.initialized",
             model=self._config.model.name_or_path,
             trainer_type=self._config.training.trainer_type,
             config_hash=self._config.config_hash(),
         )
-        self.data_digests = self._digests_of_data()
+        data, model = self._config.data, self._config.model
+        if reads_data:
+            names = [data.dataset_name_or_path, *(data.extra_datasets or ())]
+            self.data_digests = self._digests(names, "the data")
+        if reads_model:
+            self.model_digests = self._digests([model.name_or_path], "the base model")
 
-    def _digests_of_data(self) -> dict[str, str] | None:
-        data = self._config.data
+    def _digests(self, names: Sequence[str], what: str) -> dict[str, str] | None:
+        if self.is_silent:
+            return None
+        logger.info("hashing %s", what)
         try:
-            return (
-                None
-                if self.is_silent
-                else data_digests([data.dataset_name_or_path, *(data.extra_datasets or ())])
-            )
-        except OSError as error:  # whoever reads the rows has more to say
-            logger.warning("the data could not be hashed before it was read: %s", error)
+            return source_digests(names)
+        except OSError as error:  # whoever reads it next has more to say
+            logger.warning("%s could not be hashed before it was read: %s", what, error)
             return None
 
     def started(self, data: DataSummary, precision: Precision, rewards: Sequence[str] = ()) -> None:
@@ -95,6 +100,7 @@ class RunRecord:
             dropped_rows=data.dropped_rows,
             sources=data.mix(),
             data_sha256=self.data_digests,
+            model_sha256=self.model_digests,
             rewards=list(rewards),
             device=precision.device,
             dtype=precision.dtype,
