@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tqdm import tqdm
@@ -77,8 +77,9 @@ class RemoteJudge:
             feature=_FEATURE,
         )
         pool = ThreadPoolExecutor(min(batch_size, _THREADS))
-        coming = [pool.submit(self._ask, client, question) for question in questions]
+        coming: list[Future[JudgeReply]] = []
         try:
+            coming = [pool.submit(self._ask, client, question) for question in questions]
             for reply in tqdm(coming, desc="judging", unit=" answers", leave=False, disable=None):
                 reply.result()
         except KeyboardInterrupt:
@@ -88,10 +89,11 @@ class RemoteJudge:
             pool.shutdown(wait=False, cancel_futures=True)
             client.stop()
             client.close()
-        never = JudgeReply(None, _STOPPED)
-        return [
-            reply.result() if reply.done() and not reply.cancelled() else never for reply in coming
-        ]
+        replies = [JudgeReply(None, _STOPPED)] * len(questions)
+        for n, reply in enumerate(coming):
+            if reply.done() and not reply.cancelled():
+                replies[n] = reply.result()
+        return replies
 
     def _ask(self, client: ChatClient, question: str) -> JudgeReply:
         messages = [{"role": "user", "content": question}]

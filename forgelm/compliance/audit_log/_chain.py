@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from forgelm.compliance.audit_log._blocks import LongLine
 from forgelm.compliance.audit_log._canonical import PlainLines
-from forgelm.compliance.audit_log._entry import Entry, read_entry
+from forgelm.compliance.audit_log._entry import TAG_BYTES, Entry, read_entry
 from forgelm.compliance.audit_log._keys import KeyRing
 from forgelm.compliance.audit_log._long_line import read_long_entry
 
 __all__ = ["GENESIS", "ChainWalker"]
 
 GENESIS = "genesis"
-
-_TAG_BYTES = len(', "_hmac": ""}') + 64
 
 
 class ChainWalker:
@@ -102,7 +100,7 @@ class ChainWalker:
                 signer = self._keys.signer(run.decode(), self.key_id)
             if signer is None:
                 break
-            tags.append(signer.tag(lines.lines[index][:-_TAG_BYTES], b"}"))
+            tags.append(signer.tag(lines.lines[index][:-TAG_BYTES], b"}"))
         return tags
 
     def _accept_plain(self, lines: list[bytes], hashes: list[str]) -> None:
@@ -182,7 +180,7 @@ class ChainWalker:
 
 def _without_tag(line: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Yield what the tag of a line of that size is over."""
-    left = size - _TAG_BYTES - 1
+    left = size - TAG_BYTES - 1
     for piece in line:
         yield piece[:left]
         left = max(0, left - len(piece))

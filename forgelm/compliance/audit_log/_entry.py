@@ -21,6 +21,7 @@ __all__ = [
     "NOT_ONE_OBJECT",
     "NOT_STRICT_JSON",
     "RE_ENCODED",
+    "TAG_BYTES",
     "Entry",
     "encode",
     "framing_problem",
@@ -34,6 +35,7 @@ MAX_LINE_BYTES = 128 * 1024 * 1024
 MAX_FIELDS = 32_768  # of the caller; more than a line of one block can have
 MAX_DEPTH = 500  # of containers; what Python can parse depends on who calls
 ENVELOPE = ("timestamp", "run_id", "operator", "event", "prev_hash")
+TAG_BYTES = len(', "_hmac": ""}') + 64  # at the end of a tagged line, its newline aside
 
 BLANK = "it is blank"
 INCOMPLETE = "it is incomplete, no newline ends it"

@@ -44,15 +44,11 @@ def open_regular(path: Path, flags: int, *, follow_links: bool = False) -> int:
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:
     """Return `size` bytes from `offset`, or fewer where the file ends."""
-    block = _read(descriptor, min(size, _READ_BYTES), offset)
-    if len(block) == size:
-        return block
     blocks = []
-    while block:
+    while size > 0 and (block := _read(descriptor, min(size, _READ_BYTES), offset)):
         blocks.append(block)
         size -= len(block)
         offset += len(block)
-        block = _read(descriptor, min(size, _READ_BYTES), offset)
     return b"".join(blocks)
 
 

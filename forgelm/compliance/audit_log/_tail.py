@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from forgelm.compliance.audit_log._chain import ChainWalker
-from forgelm.compliance.audit_log._entry import MAX_LINE_BYTES
+from forgelm.compliance.audit_log._entry import MAX_LINE_BYTES, TAG_BYTES
 from forgelm.compliance.audit_log._files import read_at
 from forgelm.compliance.audit_log._head import Head
 from forgelm.compliance.audit_log._keys import KeyRing
@@ -17,7 +17,6 @@ from forgelm.compliance.audit_log._keys import KeyRing
 __all__ = ["end_of_linked", "ends_in", "follow_log", "read_first_line", "read_last_line"]
 
 _FEW_BYTES = 65536
-_TAG_BYTES = len(', "_hmac": ""}') + 64
 
 
 def follow_log(log: int, head: Head, keys: KeyRing) -> Head | str:
@@ -70,7 +69,7 @@ def end_of_linked(log: int, head: Head) -> Head | None:
 
 
 def _is_tagged(line: bytes) -> bool:
-    return line[-_TAG_BYTES:].startswith(b', "_hmac": "')
+    return line[-TAG_BYTES:].startswith(b', "_hmac": "')
 
 
 def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:

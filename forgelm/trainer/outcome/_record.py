@@ -63,7 +63,7 @@ class RunRecord:
         self._log = _Silent() if silent else AuditLogger(str(run_dir), run_id=run_id)
         self._began = time.monotonic()
 
-    def initialized(self, *, reads_data: bool = True, reads_model: bool = True) -> None:
+    def initialized(self, *, reads_data: bool, reads_model: bool) -> None:
         """Record that the configuration was accepted and work begins, and hash what it reads."""
         self._log.log_event(
             "pipeline.initialized",
