@@ -28,6 +28,7 @@ CALLS = {
         "open",
         "fstat",
         "stat",
+        "lstat",
         "lseek",
         "read",
         "pread",
@@ -164,10 +165,16 @@ def victim(
     lasting: bool,
     act: Callable[[AuditLogger], object] = log_nine,
     report: int = -1,
+    held: bool = False,
 ) -> None:
-    """In a child: log event 9 through the fault; after an error, log it again as advised."""
+    """In a child: log event 9 through the fault; after an error, log it again as advised.
+
+    With `held` it is not the logger's first event: with group commit, its files are open by then.
+    """
     logger = new_logger(folder)
     logger.lock_wait_s = 2
+    if held:
+        logger.log_event("step", n=8)
     breaker = Breaker(at, fault, lasting=lasting)
     try:
         act(logger)
@@ -196,7 +203,10 @@ def calls_of(scenario: str, folder: Path) -> list[str]:
     prepare(scenario, folder)
     reading, writing = os.pipe()
     act = AuditLogger.rotate if scenario == "rotating" else log_nine
-    in_child(lambda: victim(folder, 0, kill_before, lasting=False, act=act, report=writing))
+    held = scenario == "held"
+    in_child(
+        lambda: victim(folder, 0, kill_before, lasting=False, act=act, report=writing, held=held)
+    )
     names: list[str] = json.loads(os.read(reading, 65536))
     return names
 
@@ -264,11 +274,11 @@ def main(scenario: str, base: Path) -> None:
     count, failures = 0, []
     for label, at, fault, lasting in trials(scenario, names):
         folder = _fresh(base)
-        before = prepare(scenario, folder)
+        before = prepare(scenario, folder) + [8] * (scenario == "held")
         act = AuditLogger.rotate if scenario == "rotating" else log_nine
         outcome = in_child(
             lambda f=folder, a=at, x=fault, on=lasting, act=act: victim(
-                f, a, x, lasting=on, act=act
+                f, a, x, lasting=on, act=act, held=scenario == "held"
             )
         )
         count += 1

@@ -25,10 +25,20 @@ def _steps(folder: Path) -> list[int]:
     return [entry["n"] for entry in check_by_the_page(folder / NAME)]
 
 
-def _run(code: str, folder: Path) -> str:
+# The main thread of a process that has no other holds signals back; else another thread writes.
+kinds_of_process = pytest.mark.parametrize("beside", ["", "a thread"])
+kinds_of_flush = pytest.mark.parametrize("grouped", ["", "grouped"])
+_A_THREAD = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+
+
+def _run(code: str, folder: Path, beside: str = "", grouped: str = "") -> str:
     """Run a small program in a process of its own: forks and signals stay out of the tests'."""
+    prelude = _A_THREAD if beside else ""
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), str(folder)],
+        [
+            *(sys.executable, "-W", "error", "-c", f"{prelude}\n{textwrap.dedent(code)}"),
+            *(str(folder), grouped),
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -239,12 +249,16 @@ def test_a_child_outliving_a_killed_parent_does_not_keep_its_lock(tmp_path: Path
     assert _steps(tmp_path) == [0, 1, 2]
 
 
-def test_a_signal_handler_may_log_while_an_event_is_being_logged(tmp_path: Path) -> None:
+@kinds_of_process
+@kinds_of_flush
+def test_a_signal_handler_may_log_while_an_event_is_being_logged(
+    tmp_path: Path, beside: str, grouped: str
+) -> None:
     code = """
         import signal, sys
         from forgelm.compliance import AuditLogger
 
-        logger = AuditLogger(sys.argv[1])
+        logger = AuditLogger(sys.argv[1], group_commit=bool(sys.argv[2]))
         handled = 0
 
         def on_alarm(number, frame):
@@ -261,18 +275,20 @@ def test_a_signal_handler_may_log_while_an_event_is_being_logged(tmp_path: Path)
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(n, handled)
     """
-    written, handled = map(int, _run(code, tmp_path).split())
+    written, handled = map(int, _run(code, tmp_path, beside, grouped).split())
     steps = _steps(tmp_path)
     assert [n for n in steps if n < 1000] == list(range(written))
     assert sorted(n for n in steps if n >= 1000) == list(range(1000, 1000 + handled))
 
 
-def test_ctrl_c_leaves_a_whole_event_or_none(tmp_path: Path) -> None:
+@kinds_of_process
+@kinds_of_flush
+def test_ctrl_c_leaves_a_whole_event_or_none(tmp_path: Path, beside: str, grouped: str) -> None:
     code = """
         import signal, sys
         from forgelm.compliance import AuditLogger
 
-        logger = AuditLogger(sys.argv[1])
+        logger = AuditLogger(sys.argv[1], group_commit=bool(sys.argv[2]))
         interrupts = 0
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         n = 0
@@ -285,18 +301,20 @@ def test_ctrl_c_leaves_a_whole_event_or_none(tmp_path: Path) -> None:
             except KeyboardInterrupt:
                 interrupts += 1
     """
-    _run(code, tmp_path)
+    _run(code, tmp_path, beside, grouped)
     steps = _steps(tmp_path)
     assert steps == sorted(set(steps))
     assert verify_audit_log(tmp_path / NAME).notes == ()
 
 
-def test_ctrl_c_ends_the_wait_for_a_stuck_writer(tmp_path: Path) -> None:
+@kinds_of_process
+@kinds_of_flush
+def test_ctrl_c_ends_the_wait_for_a_stuck_writer(tmp_path: Path, beside: str, grouped: str) -> None:
     code = """
         import fcntl, signal, sys, time
         from forgelm.compliance import AuditLogger
 
-        logger = AuditLogger(sys.argv[1])
+        logger = AuditLogger(sys.argv[1], group_commit=bool(sys.argv[2]))
         logger.log_event("step", n=1)
         log = open(logger.path, "ab")
         fcntl.flock(log, fcntl.LOCK_EX)
@@ -308,8 +326,46 @@ def test_ctrl_c_ends_the_wait_for_a_stuck_writer(tmp_path: Path) -> None:
         except KeyboardInterrupt:
             print("interrupted", time.monotonic() - begun < 20)
     """
-    assert _run(code, tmp_path) == "interrupted True\n"
+    assert _run(code, tmp_path, beside, grouped) == "interrupted True\n"
     assert _steps(tmp_path) == [1]
+
+
+@kinds_of_process
+@kinds_of_flush
+def test_a_handler_that_only_takes_note_does_not_cost_the_event(
+    tmp_path: Path, beside: str, grouped: str
+) -> None:
+    """It comes while the event waits for a stuck writer, and is what frees the lock."""
+    code = """
+        import fcntl, signal, sys
+        from forgelm.compliance import AuditLogger, Personal
+
+        logger = AuditLogger(sys.argv[1], group_commit=bool(sys.argv[2]))
+        logger.log_event("step", n=1)
+        log = open(logger.path, "ab")
+        fcntl.flock(log, fcntl.LOCK_EX)
+        signal.signal(signal.SIGALRM, lambda *_: fcntl.flock(log, fcntl.LOCK_UN))
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        logger.log_event("step", n=2, who=Personal("Ada"))
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before == set()
+        print(logger.erase_personal_data("Ada"))
+    """
+    assert _run(code, tmp_path, beside, grouped) == "1\n"
+    entries = check_by_the_page(tmp_path / NAME)
+    assert [entry.get("n") for entry in entries] == [1, 2, None]
+
+
+def test_a_process_of_one_thread_stays_one(tmp_path: Path) -> None:
+    code = """
+        import os, sys
+        from forgelm.compliance import AuditLogger
+
+        AuditLogger(sys.argv[1]).log_event("step", n=1)
+        print(len(os.listdir("/proc/self/task")))
+    """
+    assert _run(code, tmp_path) == "1\n"
+    assert _run(code, tmp_path, "a thread") == "3\n"
 
 
 def test_an_event_logged_while_the_interpreter_shuts_down_is_kept(tmp_path: Path) -> None:

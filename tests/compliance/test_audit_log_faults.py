@@ -47,6 +47,7 @@ SCENARIOS = {
     "rotating": 350,
     "grouped empty": 300,
     "grouped steady": 300,
+    "grouped held": 200,
     "grouped torn": 300,
     "grouped torn slot": 300,
     "grouped lagging": 300,
@@ -186,6 +187,7 @@ def test_a_power_loss_while_threads_share_flushes_loses_no_acknowledged_event(
     durable = {path.name: path.read_bytes() for path in quick_folder.iterdir()}
     with pytest.MonkeyPatch.context() as patch:
         disk = Disk(patch, quick_folder)
+        logger = AuditLogger(quick_folder, group_commit=True)
 
         def write(first: int) -> None:
             for n in range(first, first + 4):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 __all__ = [
     "create_durably",
+    "is_at",
     "open_regular",
     "read_at",
     "sync_folder",
@@ -42,13 +43,24 @@ def open_regular(path: Path, flags: int, *, follow_links: bool = False) -> int:
     raise OSError(errno.EINVAL, "not a regular file", str(path))
 
 
+def is_at(descriptor: int, path: Path) -> bool:
+    """Say whether an open file still bears the name `path` itself, not by a link."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
 def read_at(descriptor: int, size: int, offset: int) -> bytes:
     """Return `size` bytes from `offset`, or fewer where the file ends."""
-    blocks = []
-    while size > 0 and (block := _read(descriptor, min(size, _READ_BYTES), offset)):
-        blocks.append(block)
-        size -= len(block)
-        offset += len(block)
+    found = _read(descriptor, min(size, _READ_BYTES), offset)
+    if len(found) in (0, size):
+        return found
+    blocks = [found]
+    while found:
+        size, offset = size - len(found), offset + len(found)
+        found = _read(descriptor, min(size, _READ_BYTES), offset)
+        blocks.append(found)
     return b"".join(blocks)
 
 

@@ -5,6 +5,9 @@ the log's lock as ever, but flush after they gave it back: whoever flushes first
 lines that are in the log by then, and says so in the head file. A second lock, on the head file,
 makes the others wait for that. An event is acknowledged when the head file covers its line, or
 this process flushed it itself.
+
+The log and its head file stay open between events, and what others wrote since is read by whoever
+flushes it: most of what one event of many costs a processor is to open, and to read once more.
 """
 
 from __future__ import annotations
@@ -18,17 +21,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from forgelm.compliance.audit_log._files import write_at
+from forgelm.compliance.audit_log._files import is_at, write_at
 from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile
 from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._store import LogStore
-from forgelm.compliance.audit_log._tail import end_of_linked, ends_in, follow_log
-from forgelm.compliance.audit_log._turns import Cancelled, Crowd, Placed, Turn
+from forgelm.compliance.audit_log._tail import Follower, end_behind, ends_in, follow_log
+from forgelm.compliance.audit_log._turns import Cancelled, Crowd, Hold, Placed, Turn
 from forgelm.errors import AuditLogError
 
 __all__ = ["GroupStore"]
 
 _PAUSE_S = 0.0001
+_KEEPS_OPEN = os.name != "nt"  # where a file that is open cannot be renamed
 _LONGEST_WAIT_S = 0.05
 
 
@@ -41,7 +45,10 @@ class _Request:
 
 
 class GroupStore(LogStore):
-    """Appends to the log at `path` as `LogStore` does, with one flush for many events."""
+    """Appends to the log at `path` as `LogStore` does, with one flush for many events.
+
+    What it keeps open it lets go of when a name leads elsewhere, or when anything failed.
+    """
 
     _flushes_first = False
 
@@ -52,7 +59,7 @@ class GroupStore(LogStore):
         self._busy = False
         self._threads = 1
         self._crowd = Crowd()
-        self._read_once: tuple[int, int] | None = None
+        self._hold: Hold | None = None
 
     def append(
         self,
@@ -96,13 +103,11 @@ class GroupStore(LogStore):
             pending = batch
             while pending:
                 placed = self._place(pending, wait_s, cancelled)
-                if placed is None:
+                if placed is None or self._make_durable(placed, wait_s, cancelled):
                     break
-                with placed:
-                    if self._make_durable(placed, wait_s, cancelled):
-                        break
                 pending = [request for request in batch if not request.done]
         except BaseException as error:
+            self._let_go()
             failure = error if isinstance(error, Exception) else OSError(errno.EINTR, "interrupted")
             for request in batch:
                 request.error = request.error or (None if request.done else failure)
@@ -111,19 +116,42 @@ class GroupStore(LogStore):
         finally:
             for request in batch:
                 request.done = True
+            if self._hold is not None and (self._hold.is_stuck or not _KEEPS_OPEN):
+                self._let_go()
 
     def _place(self, batch: list[_Request], wait_s: float, cancelled: Cancelled) -> Placed | None:
-        """Write the lines of `batch` and return them, for the caller to close."""
+        """Write the lines of `batch` and return them, or None where there are none."""
+        if self._hold is not None:
+            with file_lock(self._hold.log, wait_s=wait_s, cancelled=cancelled):
+                end = self._end_behind(self._hold)
+                if end is not None:
+                    return self._write_lines(self._hold, end, batch)
+            self._let_go()
         with self._locked(wait_s, cancelled) as (log, head_file):
-            return self._place_locked(log, head_file, batch)
+            head = self._prepared(log, head_file)
+            if not head.entries:
+                head = self._write(log, head_file, head, batch[0].event, batch[0].fields)
+                batch[0].done = True
+            if not head.grouped:
+                head = head_file.begin_groups(head)
+            self._hold = Hold(os.dup(log), head_file.detach(), head)
+            return self._write_lines(self._hold, head, batch)
 
-    def _place_locked(self, log: int, head_file: HeadFile, batch: list[_Request]) -> Placed | None:
-        head = self._prepared(log, head_file)
-        if not head.entries:
-            head = self._write(log, head_file, head, batch[0].event, batch[0].fields)
-            batch[0].done = True
-        if not head.grouped:
-            head = head_file.begin_groups(head)
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
+
+    def _end_behind(self, hold: Hold) -> Head | None:
+        """Return where the log ends, if no more than lines of others came behind this logger's own.
+
+        They are of writers that are alive: the one that flushes them reads them. What a crash left
+        was read before, when the log was opened.
+        """
+        is_current = is_at(hold.log, self.path) and is_at(hold.head_file, self._head_path)
+        return end_behind(hold.log, hold.end) if is_current and not self._withdrawn else None
+
+    def _write_lines(self, hold: Hold, head: Head, batch: list[_Request]) -> Placed | None:
         offset, lines = head.size_bytes, []
         for request in batch:
             if request.done:
@@ -134,30 +162,14 @@ class GroupStore(LogStore):
                 request.error, request.done = error, True
             else:
                 lines.append(line)
-        if not lines:
-            return None
-        placed = Placed(offset, b"".join(lines), head, os.dup(log), head_file.detach())
+        placed = Placed(offset, b"".join(lines), head, hold)
         try:
-            write_at(log, placed.data, offset)
+            write_at(hold.log, placed.data, offset)
         except BaseException:
-            placed.close()
-            self._roll_back(log, offset, placed.data)
+            self._roll_back(hold.log, offset, placed.data)
             raise
-        return placed
-
-    def _end_of(self, log: int, head: Head) -> Head | str:
-        """Read all that is not flushed yet once, for what a crash left; then leave it to others.
-
-        What comes behind is of writers that are alive: the one that flushes it reads it.
-        """
-        status = os.fstat(log)
-        file = (status.st_dev, status.st_ino)
-        if head.grouped and file == self._read_once:
-            tail = end_of_linked(log, head)
-            if tail is not None:
-                return tail
-        self._read_once = file
-        return super()._end_of(log, head)
+        hold.end = head
+        return placed if lines else None
 
     def _make_durable(self, placed: Placed, wait_s: float, cancelled: Cancelled) -> bool:
         """Flush `placed`, or wait until others did; False where somebody withdrew it."""
@@ -167,27 +179,31 @@ class GroupStore(LogStore):
             with turn.taken(wait_s, cancelled) as mine:
                 if not mine:
                     return True
-                turn.gather(self._crowd)
-                tail = self._announce(placed, wait_s)
+                followed = turn.gather(self._crowd)
+                tail = self._announce(placed, followed, wait_s)
                 if not isinstance(tail, Head):
                     return tail
                 begun = time.monotonic()
-                os.fsync(placed.log)
+                os.fsync(placed.hold.log)
                 flushed = True
                 self._crowd.flush_s = time.monotonic() - begun
-                return self._commit(placed, tail, wait_s)
+                are_in_log = self._commit(placed, tail, wait_s)
+            if self._crowd.lines > placed.entries:
+                placed.hold.bell.ring_others()
+            return are_in_log
         except BaseException as error:
             if flushed:
                 self._say(logging.WARNING, f"the head file lags: {error}")
             elif not self._flushed_by_others(placed):
                 raise
+            self._let_go()
             return True
 
-    def _announce(self, placed: Placed, wait_s: float) -> Head | bool:
+    def _announce(self, placed: Placed, followed: Follower | None, wait_s: float) -> Head | bool:
         """Record what is about to be flushed; True where it is flushed, False where it is gone."""
-        log = placed.log
+        log = placed.hold.log
         with file_lock(log, wait_s=wait_s):
-            if not self._is_current(log):
+            if not is_at(log, self.path):
                 os.fsync(log)
                 return placed.are_in_log()
             with HeadFile(self._head_path, self._keys) as head_file:
@@ -196,22 +212,20 @@ class GroupStore(LogStore):
                     return False
                 if head.size_bytes >= placed.end:
                     return True
-                tail: Head | str = placed.after
-                if (head.size_bytes, os.fstat(log).st_size) != (placed.offset, placed.end):
-                    tail = follow_log(log, head, self._keys)
+                tail: Head | str | None = followed.end(head) if followed else None
+                tail = tail or follow_log(log, head, self._keys)
                 if isinstance(tail, Head) and tail.size_bytes < placed.end:
                     tail = f"line {tail.entries + 1} (byte {tail.size_bytes}) is no entry"
                 if isinstance(tail, str):
-                    self._read_once = None
                     raise self._refusal(tail)
                 head_file.write_ahead(head, tail)
                 return tail
 
     def _commit(self, placed: Placed, tail: Head, wait_s: float) -> bool:
         """Record that the lines up to `tail` are flushed; False where `placed` was withdrawn."""
-        log = placed.log
+        log = placed.hold.log
         with file_lock(log, wait_s=wait_s):
-            if self._is_current(log):
+            if is_at(log, self.path):
                 with HeadFile(self._head_path, self._keys) as head_file:
                     committed = self._read(head_file)
                     if committed.size_bytes < tail.size_bytes and ends_in(log, tail):
@@ -223,7 +237,7 @@ class GroupStore(LogStore):
         """Withdraw lines that could not be flushed, unless another process has flushed them."""
         try:
             with (
-                file_lock(placed.log, wait_s=1),
+                file_lock(placed.hold.log, wait_s=1),
                 HeadFile(self._head_path, self._keys) as head_file,
             ):
                 head = self._read(head_file)
@@ -231,7 +245,7 @@ class GroupStore(LogStore):
                     return False
                 if head.size_bytes >= placed.end:
                     return True
-                os.ftruncate(placed.log, placed.offset)
+                os.ftruncate(placed.hold.log, placed.offset)
         except OSError:
             self._withdrawn = (placed.offset, placed.data)
         return False

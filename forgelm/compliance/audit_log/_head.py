@@ -10,14 +10,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
-import json
 import os
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from forgelm.compliance.audit_log._chain import GENESIS
-from forgelm.compliance.audit_log._entry import encode, seal
+from forgelm.compliance.audit_log._entry import seal
 from forgelm.compliance.audit_log._files import open_regular, read_at, write_at, write_replacing
 from forgelm.compliance.audit_log._keys import KeyRing
 
@@ -36,9 +37,29 @@ AHEAD = "ahead"
 # keeps the slots in different pages.
 SLOT_BYTES = 4096
 _CACHED_SLOTS = 8
-_SHA256 = b', "sha256": "'
+# What a slot says, in order: names of `Head`, and what their values look like.
+_INT, _BOOL = r"(\d{1,18})", "(true|false)"
+_FIELDS = {
+    "generation": _INT,
+    "entries": _INT,
+    "size_bytes": _INT,
+    "last_line_bytes": _INT,
+    "chain_head": '"(genesis|[0-9a-f]{64})"',
+    "keyed": _BOOL,
+    "anchored_from": _INT,
+    "pending": '"(|ahead|[0-9a-f]{64})"',
+    "pending_bytes": _INT,
+    "pending_keyed": _BOOL,
+}
+_GROUPED = ', "grouped": true'
+_LAYOUT = ", ".join(f'"{name}": %s' for name in _FIELDS)
+_TEXT = re.compile(
+    (
+        r"((\{" + _LAYOUT % tuple(_FIELDS.values()) + f"({_GROUPED})?)"
+        r'(?:, "hmac": "([^"]*)")?), "sha256": "([0-9a-f]{64})"\}'
+    ).encode()
+)
 _IS_AHEAD = f'"pending": "{AHEAD}"'.encode()
-_ASCII = ("ascii", "backslashreplace")
 
 
 class HeadError(Exception):
@@ -89,8 +110,12 @@ class Head(NamedTuple):
         )
 
 
-_DEFAULTS: dict[str, Any] = Head()._asdict()
 _Slot = tuple[Head, bytes, bytes | None]
+_ENCODE: dict[type, Callable[[Any], str]] = {
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    str: '"{}"'.format,
+}
 
 
 def head_path(log: Path) -> Path:
@@ -149,30 +174,31 @@ def _read_slot(slot: bytes) -> _Slot | None:
 
 @functools.lru_cache(maxsize=_CACHED_SLOTS)
 def _read_text(text: bytes) -> _Slot | None:
-    sealed, _, digest = text.rpartition(_SHA256)
-    sealed += b"}"
-    if hashlib.sha256(sealed).hexdigest().encode() + b'"}' != digest:
+    found = _TEXT.fullmatch(text)
+    if found is None:
         return None
-    try:
-        values: dict[str, Any] = json.loads(text)
-        del values["sha256"]
-        mac = values.pop("hmac", None)
-        head = Head(**values)
-        sane = _is_sane(values) and isinstance(mac, str | None)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    sealed, payload, *values, mac, digest = found.groups()
+    if hashlib.sha256(sealed + b"}").hexdigest().encode() != digest:
         return None
-    if not sane:
-        return None
-    return (head, sealed, None) if mac is None else (head, encode(values), mac.encode(*_ASCII))
-
-
-def _is_sane(values: dict[str, Any]) -> bool:
-    for name, default in _DEFAULTS.items():
-        value: Any = values.get(name, default) if name == "grouped" else values[name]
-        if type(value) is not type(default) or (type(default) is int and value < 0):
-            return False
-    lengths = [values[name] for name in ("entries", "size_bytes", "last_line_bytes")]
-    return lengths == [0, 0, 0] or (0 not in lengths and lengths[2] <= lengths[1])
+    generation, entries, size, last, chain_head, keyed, anchored, pending, length, tag, group = (
+        values
+    )
+    head = Head(
+        generation=int(generation),
+        entries=int(entries),
+        size_bytes=int(size),
+        last_line_bytes=int(last),
+        chain_head=chain_head.decode(),
+        keyed=keyed == b"true",
+        anchored_from=int(anchored),
+        pending=pending.decode(),
+        pending_bytes=int(length),
+        pending_keyed=tag == b"true",
+        grouped=group is not None,
+    )
+    lengths = (head.entries, head.size_bytes, head.last_line_bytes)
+    sane = lengths == (0, 0, 0) or (0 not in lengths and lengths[2] <= lengths[1])
+    return (head, payload + b"}", mac) if sane else None
 
 
 def _mac(secret: str, payload: bytes) -> str:
@@ -182,10 +208,9 @@ def _mac(secret: str, payload: bytes) -> str:
 
 
 def _slot_bytes(head: Head, keys: KeyRing) -> bytes:
-    values = head._asdict()
-    if not head.grouped:
-        del values["grouped"]
-    payload = encode(values)
+    values = [_ENCODE[type(value)](value) for value in head[:-1]]
+    text = _LAYOUT % tuple(values) + _GROUPED * head.grouped
+    payload = f"{{{text}}}".encode("ascii")
     if keys.secret is not None:
         payload = seal(payload, "hmac", _mac(keys.secret, payload))
     sealed = seal(payload, "sha256", hashlib.sha256(payload).hexdigest())
@@ -200,7 +225,7 @@ class HeadFile:
         self._keys = keys
         self._generation = 0
         self._descriptor = -1
-        self._commit_is_torn = False
+        self._commit = b""
 
     def __enter__(self) -> HeadFile:
         return self
@@ -234,7 +259,7 @@ class HeadFile:
         head = parse_head(content, self._keys)
         if head is not None:
             self._generation = head.generation
-            self._commit_is_torn = _parse_slot(content[:SLOT_BYTES], self._keys) is None
+            self._commit = content[:SLOT_BYTES]
         return head
 
     def create(self, head: Head) -> None:
@@ -266,10 +291,10 @@ class HeadFile:
 
     def _mend(self, head: Head) -> None:
         """Rewrite a torn commit: beside a new intent it would read as "that line was flushed"."""
-        if self._commit_is_torn:
+        if self._commit and _parse_slot(self._commit, self._keys) is None:
             self.write_commit(head)
             os.fsync(self._descriptor)
-            self._commit_is_torn = False
+            self._commit = b""
 
     def write_ahead(self, head: Head, after: Head) -> None:
         """Record that the lines from `head` to `after`, which are written, will be flushed."""

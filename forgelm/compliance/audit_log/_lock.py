@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["file_lock", "try_lock", "unlock"]
+__all__ = ["close_kept", "file_lock", "is_stuck", "keep", "try_lock", "unlock"]
 
+_YIELDS = 20 if hasattr(os, "sched_yield") else 0
 _FIRST_PAUSE_S = 0.00003
 _LONGEST_PAUSE_S = 0.002
 
 # A descriptor inherited by a forked child would keep its parent's lock alive after the parent.
 _locked: set[int] = set()
+_kept: set[int] = set()
+_stuck: set[int] = set()
 
 
 @contextmanager
@@ -40,12 +43,16 @@ def file_lock(
         TimeoutError: Another holder kept the lock for `wait_s`, or waiting was cancelled.
     """
     deadline = time.monotonic() + wait_s
-    pause = _FIRST_PAUSE_S
+    pause, yields = _FIRST_PAUSE_S, _YIELDS
     while not try_lock(descriptor, shared=shared):
         if cancelled() or time.monotonic() >= deadline:
             raise TimeoutError(errno.ETIMEDOUT, f"another process held the lock for {wait_s:g} s")
-        time.sleep(pause)
-        pause = min(1.3 * pause, _LONGEST_PAUSE_S)
+        if yields:  # a line is written in less time than the shortest sleep takes
+            yields -= 1
+            os.sched_yield()
+        else:
+            time.sleep(pause)
+            pause = min(1.3 * pause, _LONGEST_PAUSE_S)
     try:
         yield
     finally:
@@ -63,8 +70,28 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
 def unlock(descriptor: int) -> None:
     """Release the lock that `try_lock` took."""
     _locked.discard(descriptor)
-    with suppress(OSError):  # closing the file releases the lock all the same
+    try:
         _unlock(descriptor)
+    except OSError:  # closing the file releases the lock all the same
+        _stuck.add(descriptor)
+
+
+def keep(descriptor: int) -> None:
+    """Have children that are forked close an open file that this process locks now and then."""
+    _stuck.discard(descriptor)
+    _kept.add(descriptor)
+
+
+def is_stuck(descriptor: int) -> bool:
+    """Say whether an open file that is kept has to be closed, as a lock on it was not released."""
+    return descriptor in _stuck
+
+
+def close_kept(descriptor: int) -> None:
+    """Close what `keep` was called with."""
+    _kept.discard(descriptor)
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 if sys.platform == "win32":
@@ -102,7 +129,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def _close_inherited() -> None:
-        while _locked:
-            os.close(_locked.pop())
+        for descriptor in _locked | _kept:
+            with suppress(OSError):
+                os.close(descriptor)
+        _locked.clear()
+        _kept.clear()
 
     os.register_at_fork(after_in_child=_close_inherited)

@@ -5,6 +5,7 @@ Source: Regulation (EU) 2024/1689, Article 12 (record-keeping).
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import secrets
@@ -40,7 +41,7 @@ class AuditLogger:
         output_dir: The run's folder; made with the first event where it is missing.
         run_id: Name of the run, on every line; "fg-" and 12 hex digits when not given.
         group_commit: Flush the events of many threads and processes at once: each waits a little
-            longer, all of them together take much less time.
+            longer, all of them together take much less time. The log stays open between events.
 
     Attributes:
         run_id: Name of the run.
@@ -74,10 +75,11 @@ class AuditLogger:
         self.path = Path(output_dir) / _LOG_NAME
         self.lock_wait_s = 30.0
         self._process = os.getpid()
-        self._keys = KeyRing.from_environment()
+        keys = KeyRing.from_environment()
+        compose = functools.partial(_compose, self.run_id, self.operator, keys)
         store = GroupStore if group_commit else LogStore
         self._personal = PersonalFile(self.path)
-        self._store = store(self.path, self.run_id, self._keys, self._compose)
+        self._store = store(self.path, self.run_id, keys, compose)
 
     def __repr__(self) -> str:
         return f"AuditLogger({str(self.path.parent)!r}, run_id={self.run_id!r})"
@@ -100,10 +102,12 @@ class AuditLogger:
             raise TypeError("log_event needs the event's name, a non-empty string, first")
         kept: list[Kept] = []
         name, safe = event, strict_fields(fields, kept)
+        unsaved = [*kept]
 
         def write(cancelled: Callable[[], bool]) -> None:
-            if kept:
-                self._personal.add(kept)
+            if unsaved:
+                self._personal.add(unsaved)
+                unsaved.clear()
             self._store.append(name, safe, wait_s=self.lock_wait_s, cancelled=cancelled)
 
         try:
@@ -173,18 +177,26 @@ class AuditLogger:
             while self._store.messages:
                 _LOGGER.log(*self._store.messages.popleft())
 
-    def _compose(self, event: str, fields: Mapping[str, Any], prev_hash: str) -> bytes:
-        key_id = self._keys.key_id
-        payload = encode(
-            {
-                "timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
-                "run_id": self.run_id,
-                "operator": self.operator,
-                "event": event,
-                "prev_hash": prev_hash,
-                **fields,
-                **({} if key_id is None else {"_kid": key_id}),
-            }
-        )
-        signer = self._keys.signer(self.run_id, key_id) if self._keys.secret else None
-        return payload if signer is None else seal(payload, "_hmac", signer.tag(payload))
+
+def _compose(
+    run_id: str,
+    operator: str,
+    keys: KeyRing,
+    event: str,
+    fields: Mapping[str, Any],
+    prev_hash: str,
+) -> bytes:
+    key_id = keys.key_id
+    payload = encode(
+        {
+            "timestamp": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "run_id": run_id,
+            "operator": operator,
+            "event": event,
+            "prev_hash": prev_hash,
+            **fields,
+            **({} if key_id is None else {"_kid": key_id}),
+        }
+    )
+    signer = keys.signer(run_id, key_id) if keys.secret else None
+    return payload if signer is None else seal(payload, "_hmac", signer.tag(payload))

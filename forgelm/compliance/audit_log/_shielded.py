@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps, without the 64 enums a call
 import _thread
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Callable
 
 __all__ = ["run_shielded"]
+
+# Those that come of what the thread itself does are not held back, they end it.
+_OF_FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS")
+_HELD_BACK = [
+    int(each) for each in signal.valid_signals() if getattr(each, "name", "") not in _OF_FAULTS
+]
+_LINKS_OF_ONE_THREAD = 3  # ".", ".." and the thread
 
 _Task = Callable[[Callable[[], bool]], None]
 
@@ -19,22 +28,63 @@ _inbox: queue.SimpleQueue[Callable[[], None]] | None = None
 
 
 def run_shielded(task: _Task) -> None:
-    """Run `task` on another thread than the main one, and return or raise as it does.
+    """Run `task`, and return or raise as it does.
 
     Python runs signal handlers on the main thread, between any two steps of its code. A handler
-    that logs while an event is being written would wait for a lock its own thread holds; with the
-    writing elsewhere it waits its turn like anybody. Ctrl-C, too, meets a whole event or none.
+    that logs while an event is being written would wait for a lock its own thread holds. So signals
+    are held back meanwhile, where no other thread could get them; else another thread writes, and
+    the handler waits its turn like anybody. Ctrl-C, too, meets a whole event or none.
 
     Args:
         task: Called with a function that says whether the caller has been interrupted.
     """
     if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return task(lambda: False)
+    if _inbox is None and _has_run_alone(task):
+        return None
     try:
         inbox = _started()
     except RuntimeError:  # the interpreter is shutting down, or there are too many threads
         return task(lambda: False)
     return _run_elsewhere(inbox, task)
+
+
+def _has_run_alone(task: _Task) -> bool:
+    """Run `task` with all signals held back, if no other thread is there to get them instead.
+
+    Returns:
+        False where there may be one, or `task` waited for others when a signal came: its handler
+        has run by then, and the task is to be run once more.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        return False
+    came: list[bool] = []
+
+    def has_come() -> bool:
+        came.extend([True] * bool(signal.sigpending()))
+        return bool(came)
+
+    before = _signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        _signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        if not _is_only_thread():
+            return False
+        task(has_come)
+    except TimeoutError:
+        if not came:
+            raise
+        return False
+    finally:
+        _signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return True
+
+
+def _is_only_thread() -> bool:
+    """Say whether this process has no other thread, of Python or not; Linux alone tells."""
+    try:
+        return os.stat("/proc/self/task").st_nlink == _LINKS_OF_ONE_THREAD
+    except OSError:
+        return False
 
 
 def _run_elsewhere(inbox: queue.SimpleQueue[Callable[[], None]], task: _Task) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from forgelm.compliance.audit_log._entry import MAX_FIELDS, MAX_LINE_BYTES
 from forgelm.compliance.audit_log._files import (
     create_durably,
+    is_at,
     open_regular,
     read_at,
     sync_folder,
@@ -144,7 +145,7 @@ class LogStore:
             log = self._open_log()
             try:
                 with file_lock(log, wait_s=wait_s, cancelled=cancelled):
-                    current = self._is_current(log)
+                    current = is_at(log, self.path)
                     if current:
                         with HeadFile(self._head_path, self._keys) as head_file:
                             yield log, head_file
@@ -159,13 +160,6 @@ class LogStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             sync_folder(self.path.parent.parent)
             return open_regular(self.path, os.O_RDWR | os.O_CREAT)
-
-    def _is_current(self, log: int) -> bool:
-        """Say whether the locked file still bears the log's name."""
-        try:
-            return os.path.samestat(os.fstat(log), os.stat(self.path))
-        except FileNotFoundError:
-            return False
 
     def _prepared(self, log: int, head_file: HeadFile) -> Head:
         """Bring the log into a state that can be appended to, and return where it ends."""

@@ -14,7 +14,7 @@ from forgelm.compliance.audit_log._files import read_at
 from forgelm.compliance.audit_log._head import Head
 from forgelm.compliance.audit_log._keys import KeyRing
 
-__all__ = ["end_of_linked", "ends_in", "follow_log", "read_first_line", "read_last_line"]
+__all__ = ["Follower", "end_behind", "ends_in", "follow_log", "read_first_line", "read_last_line"]
 
 _FEW_BYTES = 65536
 
@@ -32,7 +32,48 @@ def follow_log(log: int, head: Head, keys: KeyRing) -> Head | str:
         return f"line {head.entries} (byte {start}) is not the line that its head file records"
     if size == head.size_bytes:
         return head
-    return _walk(log, head, keys)
+    return _walk(log, head, keys, size)
+
+
+class Follower:
+    """Follows whole lines behind `head` as they come, so that less is left to do under the lock.
+
+    Args:
+        log: The open log.
+        head: Where it was flushed up to.
+        keys: The secrets of its tags.
+        own: Lines right behind `head` that the caller has written, so that they need no reading.
+        after: Where they end.
+    """
+
+    def __init__(self, log: int, head: Head, keys: KeyRing, own: bytes, after: Head) -> None:
+        self._log = log
+        self._head = head
+        self._walker = _walker_behind(after, keys)
+        self._data = own
+        self._fits = True
+
+    def read_on(self) -> int:
+        """Read what came since, and return how many lines came in all."""
+        found = read_at(self._log, _FEW_BYTES, self._head.size_bytes + len(self._data))
+        found = found[: found.rfind(b"\n") + 1]
+        for line in io.BytesIO(found):
+            self._fits = self._fits and self._walker.problem_with(line) is None
+        self._data += found
+        return self._walker.entries - self._head.entries
+
+    def end(self, head: Head) -> Head | None:
+        """Return where the log, which is locked now, ends behind `head`.
+
+        None leaves it to `follow_log`: the log was flushed, cut or written to meanwhile.
+        """
+        if head != self._head:
+            return None
+        is_same = read_at(self._log, len(self._data), head.size_bytes) == self._data
+        if head.size_bytes + len(self._data) < os.fstat(self._log).st_size:
+            self.read_on()
+        ends = head.size_bytes + len(self._data) == os.fstat(self._log).st_size
+        return _moved(head, self._walker) if is_same and ends and self._fits else None
 
 
 def ends_in(log: int, head: Head) -> bool:
@@ -41,30 +82,26 @@ def ends_in(log: int, head: Head) -> bool:
     return not head.entries or hashlib.sha256(line[:-1]).hexdigest() == head.chain_head
 
 
-def end_of_linked(log: int, head: Head) -> Head | None:
-    """Return `head` moved on to the end of the log, where each line names the one before.
+def end_behind(log: int, line: Head) -> Head | None:
+    """Return `line`, which ended the log once, moved on over few lines that followed it since.
 
-    It is `follow_log` for few lines that were written just now and will be read before they count:
-    no more than the links is looked at. None leaves it to that function.
+    It is for lines that were written just now and will be read before they count: no more is looked
+    at than that the first names `line`, and how the last one ends. None leaves it to `follow_log`.
     """
     size = os.fstat(log).st_size
-    if not 0 <= size - head.size_bytes <= _FEW_BYTES:
+    if not 0 <= size - line.size_bytes <= _FEW_BYTES:
         return None
-    start = head.size_bytes - head.last_line_bytes
-    lines = read_at(log, size - start, start).split(b"\n")
-    if lines.pop():
+    if size == line.size_bytes:
+        return line if ends_in(log, line) else None
+    lines = read_at(log, size - line.size_bytes, line.size_bytes).split(b"\n")
+    named = b'", "prev_hash": "%b"' % line.chain_head.encode()
+    if lines.pop() or named not in lines[0] or _is_tagged(lines[-1]) != line.keyed:
         return None
-    hashes = [hashlib.sha256(line).hexdigest() for line in lines]
-    for line, before in zip(lines[1:], hashes, strict=False):
-        if b'", "prev_hash": "%b"' % before.encode() not in line or head.keyed != _is_tagged(line):
-            return None
-    if hashes[:1] != [head.chain_head]:
-        return None
-    return head._replace(
-        entries=head.entries + len(lines) - 1,
+    return line._replace(
+        entries=line.entries + len(lines),
         size_bytes=size,
         last_line_bytes=len(lines[-1]) + 1,
-        chain_head=hashes[-1],
+        chain_head=hashlib.sha256(lines[-1]).hexdigest(),
     )
 
 
@@ -72,8 +109,26 @@ def _is_tagged(line: bytes) -> bool:
     return line[-TAG_BYTES:].startswith(b', "_hmac": "')
 
 
-def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:
-    walker = ChainWalker(
+def _walk(log: int, head: Head, keys: KeyRing, size: int) -> Head | str:
+    walker = _walker_behind(head, keys)
+    problem, torn = None, False
+    few = size - head.size_bytes <= _FEW_BYTES
+    lines = (
+        io.BytesIO(read_at(log, _FEW_BYTES, head.size_bytes))
+        if few
+        else _lines(log, head.size_bytes)
+    )
+    for line in lines:
+        problem = problem or walker.problem_with(line)
+        # Of several lines that were not flushed yet, a power loss may spare one behind a torn one.
+        if problem and _is_entry(line) and not (torn and head.grouped):
+            return f"line {walker.entries + 1} (byte {walker.size_bytes}) does not fit: {problem}"
+        torn = torn or problem is not None
+    return _moved(head, walker)
+
+
+def _walker_behind(head: Head, keys: KeyRing) -> ChainWalker:
+    return ChainWalker(
         keys,
         entries=head.entries,
         size_bytes=head.size_bytes,
@@ -81,13 +136,9 @@ def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:
         last_line_bytes=head.last_line_bytes,
         keyed=head.keyed,
     )
-    problem, torn = None, False
-    for line in _lines(log, head.size_bytes):
-        problem = problem or walker.problem_with(line)
-        # Of several lines that were not flushed yet, a power loss may spare one behind a torn one.
-        if problem and _is_entry(line) and not (torn and head.grouped):
-            return f"line {walker.entries + 1} (byte {walker.size_bytes}) does not fit: {problem}"
-        torn = torn or problem is not None
+
+
+def _moved(head: Head, walker: ChainWalker) -> Head:
     return head._replace(
         entries=walker.entries,
         size_bytes=walker.size_bytes,

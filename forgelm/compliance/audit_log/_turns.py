@@ -1,7 +1,7 @@
 """Whose turn it is to flush: one writer takes it, the others see when their lines are covered.
 
-The turn is the lock of the head file. Nothing wakes those who wait for it but the clock: a lock
-that blocks could not be given up, and to look is cheap while the disk works.
+The turn is the lock of the head file. Those who wait for it are woken by a bell or by the clock: a
+lock that blocks could not be given up.
 """
 
 from __future__ import annotations
@@ -10,62 +10,98 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from forgelm.compliance.audit_log._bell import Bell
 from forgelm.compliance.audit_log._files import read_at
 from forgelm.compliance.audit_log._head import SLOT_BYTES, Head, HeadError, parse_head
 from forgelm.compliance.audit_log._keys import KeyRing
-from forgelm.compliance.audit_log._lock import try_lock, unlock
+from forgelm.compliance.audit_log._lock import close_kept, is_stuck, keep, try_lock, unlock
+from forgelm.compliance.audit_log._tail import Follower
 
-__all__ = ["Cancelled", "Crowd", "Placed", "Turn"]
+__all__ = ["Cancelled", "Crowd", "Hold", "Placed", "Turn"]
 
 _PAUSE_S = 0.0003
 _GATHER_PAUSE_S = 0.00015
+_LAST_PAUSE_S = 0.00005
+_FEW = 2
 _LONGEST_PAUSE_S = 0.001
 _SHORTEST_QUIET_S = 0.001
 _LONGEST_PATIENCE_S = 0.01
 _MOST_COUNTED_BYTES = 65536
+_MOST_RINGS = 64
 
 Cancelled = Callable[[], bool]
 
 
+class Hold:
+    """What a logger keeps open of a log between its events, and where its last line ended the log.
+
+    Args:
+        log: The open log; closed by `close`, as is the other.
+        head_file: The open head file.
+        end: Where the log ends.
+    """
+
+    def __init__(self, log: int, head_file: int, end: Head) -> None:
+        self.log = log
+        self.head_file = head_file
+        self.end = end
+        self._process = os.getpid()
+        keep(log)
+        keep(head_file)
+        self.bell = Bell(log)
+
+    @property
+    def is_stuck(self) -> bool:
+        """A lock was not released: others wait until the files are closed."""
+        return is_stuck(self.log) or is_stuck(self.head_file)
+
+    def close(self) -> None:
+        """Close it, unless that was done before or when a child was forked."""
+        self.bell.close()
+        if self._process == os.getpid():
+            self._process = 0
+            close_kept(self.log)
+            close_kept(self.head_file)
+
+    def __del__(self) -> None:
+        self.close()
+
+
 @dataclass
 class Placed:
-    """Lines that are in the log, but not flushed yet; closed as a context.
+    """Lines that are in the log, but not flushed yet.
 
     Attributes:
         offset: Where they begin.
         data: Their bytes.
         after: Where the log ends with them.
-        log: The open log.
-        head_file: The open head file.
+        hold: The open files.
     """
 
     offset: int
     data: bytes = field(repr=False)
     after: Head
-    log: int
-    head_file: int
-
-    def __enter__(self) -> Placed:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        for descriptor in (self.log, self.head_file):
-            with suppress(OSError):
-                os.close(descriptor)
+    hold: Hold
 
     @property
     def end(self) -> int:
         return self.offset + len(self.data)
 
+    @property
+    def entries(self) -> int:
+        return self.data.count(b"\n")
+
+    def behind(self, head: Head) -> Head:
+        """Return `after` as it is behind `head`, where they begin."""
+        entries = head.entries + self.entries
+        return self.after._replace(entries=entries, anchored_from=head.anchored_from)
+
     def are_in_log(self) -> bool:
         """Say whether nobody withdrew them."""
-        return read_at(self.log, len(self.data), self.offset) == self.data
+        return read_at(self.hold.log, len(self.data), self.offset) == self.data
 
 
 @dataclass
@@ -121,45 +157,65 @@ class Turn:
         Raises:
             TimeoutError: Neither came within `wait_s`, or waiting was cancelled.
         """
+        head_file, bell = self._placed.hold.head_file, self._placed.hold.bell
         deadline = time.monotonic() + wait_s
-        pause_s = _PAUSE_S
-        while not try_lock(self._placed.head_file):
+        pause_s, rings = _PAUSE_S, 0
+        while not try_lock(head_file):
             if cancelled() or time.monotonic() > deadline:
                 raise TimeoutError(errno.ETIMEDOUT, f"another process flushed for {wait_s:g} s")
-            time.sleep(pause_s)
-            if self._is_covered():
+            rung = bell.wait(pause_s)
+            covered = self._is_covered()
+            bell.is_heard = rung or (bell.is_heard and not covered)
+            if covered:
                 yield False
                 return
+            rings += rung
+            if rings > _MOST_RINGS:  # whoever that is does not flush
+                time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
         try:
             yield True
         finally:
-            unlock(self._placed.head_file)
+            unlock(head_file)
 
-    def gather(self, crowd: Crowd) -> None:
-        """Let as many lines come as waited for a flush last time, while they do come."""
+    def gather(self, crowd: Crowd) -> Follower | None:
+        """Let as many lines come as waited for a flush last time, while they do come.
+
+        Returns:
+            What read them; None where the head file does not say where they begin.
+        """
         now = came = time.monotonic()
         give_up = now + crowd.patience_s
-        log, begin, size = self._placed.log, self._committed_bytes(), 0
-        while now < min(give_up, came + crowd.quiet_s):
+        follower, missing, size = self._follower(), crowd.lines, 0
+        if follower is None:
+            return None
+        log = self._placed.hold.log
+        while missing > 0 and now < min(give_up, came + crowd.quiet_s):
             if os.fstat(log).st_size != size:
                 size, came = os.fstat(log).st_size, now
-                if _lines_between(log, begin, size) >= crowd.lines:
-                    return
-            time.sleep(_GATHER_PAUSE_S)
+                missing = crowd.lines - follower.read_on()
+            else:
+                time.sleep(_GATHER_PAUSE_S if missing > _FEW else _LAST_PAUSE_S)
             now = time.monotonic()
+        return follower
 
-    def _committed_bytes(self) -> int:
+    def _follower(self) -> Follower | None:
+        placed = self._placed
+        slots = read_at(placed.hold.head_file, 2 * SLOT_BYTES + 1, 0)
         try:
-            head = parse_head(read_at(self._placed.head_file, 2 * SLOT_BYTES + 1, 0), self._keys)
+            head = parse_head(slots, self._keys)
         except HeadError:
-            head = None
-        return head.size_bytes if head is not None else self._placed.offset
+            return None
+        if head is None:
+            return None
+        is_next = placed.offset == head.size_bytes
+        own, after = (placed.data, placed.behind(head)) if is_next else (b"", head)
+        return Follower(placed.hold.log, head, self._keys, own, after)
 
     def _is_covered(self) -> bool:
         """Say whether the head file has passed the lines; asked often, and without a lock."""
         try:
-            commit = read_at(self._placed.head_file, SLOT_BYTES, 0)
+            commit = read_at(self._placed.hold.head_file, SLOT_BYTES, 0)
             if commit == self._commit:
                 return False
             self._commit = commit
