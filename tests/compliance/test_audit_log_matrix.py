@@ -46,7 +46,7 @@ MATRIX: list[tuple[str, str, str, str]] = [
      "group", "test_a_line_that_no_writer_made_is_set_aside_between_two_grouped_events"),
     ("a forged line that names the one before it, with group commit", "refused, then set aside",
      "group", "test_a_line_that_only_looks_like_the_next_is_found_before_it_counts"),
-    ("18 attacks on the files under a logger that keeps them open", "as under one that does not",
+    ("19 attacks on the files under a logger that keeps them open", "as under one that does not",
      "held_open", "test_an_attack_under_an_open_logger_ends_as_under_one_that_opens_anew"),
     ("more writers than can wake each other, or none that can", "one chain",
      "bells", "test_more_writers_than_bells_share_a_log"),

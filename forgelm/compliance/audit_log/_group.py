@@ -25,7 +25,7 @@ from forgelm.compliance.audit_log._files import is_at, write_at
 from forgelm.compliance.audit_log._head import Head, HeadError, HeadFile
 from forgelm.compliance.audit_log._lock import file_lock
 from forgelm.compliance.audit_log._store import LogStore
-from forgelm.compliance.audit_log._tail import Follower, end_behind, ends_in, follow_log
+from forgelm.compliance.audit_log._tail import Follower, end_of_few, ends_in, follow_log
 from forgelm.compliance.audit_log._turns import Cancelled, Crowd, Hold, Placed, Turn
 from forgelm.errors import AuditLogError
 
@@ -123,7 +123,7 @@ class GroupStore(LogStore):
         """Write the lines of `batch` and return them, or None where there are none."""
         if self._hold is not None:
             with file_lock(self._hold.log, wait_s=wait_s, cancelled=cancelled):
-                end = self._end_behind(self._hold)
+                end = self._end_of_few(self._hold)
                 if end is not None:
                     return self._write_lines(self._hold, end, batch)
             self._let_go()
@@ -134,7 +134,7 @@ class GroupStore(LogStore):
                 batch[0].done = True
             if not head.grouped:
                 head = head_file.begin_groups(head)
-            self._hold = Hold(os.dup(log), head_file.detach(), head)
+            self._hold = Hold(os.dup(log), head_file.detach(), self._keys)
             return self._write_lines(self._hold, head, batch)
 
     def _let_go(self) -> None:
@@ -142,14 +142,17 @@ class GroupStore(LogStore):
             self._hold.close()
             self._hold = None
 
-    def _end_behind(self, hold: Hold) -> Head | None:
-        """Return where the log ends, if no more than lines of others came behind this logger's own.
+    def _end_of_few(self, hold: Hold) -> Head | None:
+        """Return where the log ends, if it is as this logger knows it but for few lines of others.
 
-        They are of writers that are alive: the one that flushes them reads them. What a crash left
-        was read before, when the log was opened.
+        What a crash left was read before, when the log was opened.
         """
-        is_current = is_at(hold.log, self.path) and is_at(hold.head_file, self._head_path)
-        return end_behind(hold.log, hold.end) if is_current and not self._withdrawn else None
+        if not (is_at(hold.log, self.path) and is_at(hold.head_file, self._head_path)):
+            return None
+        head = None if self._withdrawn else hold.committed()
+        if head is None or not head.grouped or head.keyed != (self._keys.secret is not None):
+            return None
+        return end_of_few(hold.log, head)
 
     def _write_lines(self, hold: Hold, head: Head, batch: list[_Request]) -> Placed | None:
         offset, lines = head.size_bytes, []
@@ -168,7 +171,6 @@ class GroupStore(LogStore):
         except BaseException:
             self._roll_back(hold.log, offset, placed.data)
             raise
-        hold.end = head
         return placed if lines else None
 
     def _make_durable(self, placed: Placed, wait_s: float, cancelled: Cancelled) -> bool:

@@ -14,7 +14,7 @@ from forgelm.compliance.audit_log._files import read_at
 from forgelm.compliance.audit_log._head import Head
 from forgelm.compliance.audit_log._keys import KeyRing
 
-__all__ = ["Follower", "end_behind", "ends_in", "follow_log", "read_first_line", "read_last_line"]
+__all__ = ["Follower", "end_of_few", "ends_in", "follow_log", "read_first_line", "read_last_line"]
 
 _FEW_BYTES = 65536
 
@@ -67,7 +67,7 @@ class Follower:
 
         None leaves it to `follow_log`: the log was flushed, cut or written to meanwhile.
         """
-        if head != self._head:
+        if head != self._head or not ends_in(self._log, head):
             return None
         is_same = read_at(self._log, len(self._data), head.size_bytes) == self._data
         if head.size_bytes + len(self._data) < os.fstat(self._log).st_size:
@@ -82,23 +82,27 @@ def ends_in(log: int, head: Head) -> bool:
     return not head.entries or hashlib.sha256(line[:-1]).hexdigest() == head.chain_head
 
 
-def end_behind(log: int, line: Head) -> Head | None:
-    """Return `line`, which ended the log once, moved on over few lines that followed it since.
+def end_of_few(log: int, head: Head) -> Head | None:
+    """Return `head` moved on over few lines of writers that are alive.
 
-    It is for lines that were written just now and will be read before they count: no more is looked
-    at than that the first names `line`, and how the last one ends. None leaves it to `follow_log`.
+    Whoever flushes those lines reads them before they count, and each writer has looked at the line
+    before its own: so no more is looked at than the line that `head` records, and the last one.
+    None leaves it to `follow_log`.
     """
     size = os.fstat(log).st_size
-    if not 0 <= size - line.size_bytes <= _FEW_BYTES:
+    if not 0 <= size - head.size_bytes <= _FEW_BYTES:
         return None
-    if size == line.size_bytes:
-        return line if ends_in(log, line) else None
-    lines = read_at(log, size - line.size_bytes, line.size_bytes).split(b"\n")
-    named = b'", "prev_hash": "%b"' % line.chain_head.encode()
-    if lines.pop() or named not in lines[0] or _is_tagged(lines[-1]) != line.keyed:
+    start = head.size_bytes - head.last_line_bytes
+    lines = read_at(log, size - start, start).split(b"\n")
+    if lines.pop() or not lines or hashlib.sha256(lines[0]).hexdigest() != head.chain_head:
         return None
-    return line._replace(
-        entries=line.entries + len(lines),
+    if len(lines) == 1:
+        return head
+    before = hashlib.sha256(lines[-2]).hexdigest().encode()
+    if b'", "prev_hash": "%b"' % before not in lines[-1] or _is_tagged(lines[-1]) != head.keyed:
+        return None
+    return head._replace(
+        entries=head.entries + len(lines) - 1,
         size_bytes=size,
         last_line_bytes=len(lines[-1]) + 1,
         chain_head=hashlib.sha256(lines[-1]).hexdigest(),

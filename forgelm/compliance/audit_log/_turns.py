@@ -36,22 +36,38 @@ Cancelled = Callable[[], bool]
 
 
 class Hold:
-    """What a logger keeps open of a log between its events, and where its last line ended the log.
+    """What a logger keeps open of a log between its events.
 
     Args:
         log: The open log; closed by `close`, as is the other.
         head_file: The open head file.
-        end: Where the log ends.
+        keys: The secrets of the head file.
     """
 
-    def __init__(self, log: int, head_file: int, end: Head) -> None:
+    def __init__(self, log: int, head_file: int, keys: KeyRing) -> None:
         self.log = log
         self.head_file = head_file
-        self.end = end
+        self._keys = keys
+        self._slot = b""
+        self._head: Head | None = None
         self._process = os.getpid()
         keep(log)
         keep(head_file)
         self.bell = Bell(log)
+
+    def committed(self) -> Head | None:
+        """Return up to where the log is flushed; None where the head file does not plainly say so.
+
+        It is asked often, and without a lock.
+        """
+        slot = read_at(self.head_file, SLOT_BYTES, 0)
+        if slot != self._slot:
+            try:
+                self._head = parse_head(slot, self._keys)
+            except HeadError:
+                self._head = None
+            self._slot = slot
+        return self._head
 
     @property
     def is_stuck(self) -> bool:
@@ -148,7 +164,6 @@ class Turn:
     def __init__(self, placed: Placed, keys: KeyRing) -> None:
         self._placed = placed
         self._keys = keys
-        self._commit = b""
 
     @contextmanager
     def taken(self, wait_s: float, cancelled: Cancelled) -> Iterator[bool]:
@@ -201,11 +216,7 @@ class Turn:
 
     def _follower(self) -> Follower | None:
         placed = self._placed
-        slots = read_at(placed.hold.head_file, 2 * SLOT_BYTES + 1, 0)
-        try:
-            head = parse_head(slots, self._keys)
-        except HeadError:
-            return None
+        head = placed.hold.committed()
         if head is None:
             return None
         is_next = placed.offset == head.size_bytes
@@ -213,14 +224,10 @@ class Turn:
         return Follower(placed.hold.log, head, self._keys, own, after)
 
     def _is_covered(self) -> bool:
-        """Say whether the head file has passed the lines; asked often, and without a lock."""
+        """Say whether the head file has passed the lines."""
         try:
-            commit = read_at(self._placed.hold.head_file, SLOT_BYTES, 0)
-            if commit == self._commit:
-                return False
-            self._commit = commit
-            head = parse_head(commit, self._keys)
+            head = self._placed.hold.committed()
             covered = head is not None and head.size_bytes >= self._placed.end
             return covered and self._placed.are_in_log()
-        except (HeadError, OSError):
+        except OSError:
             return False
