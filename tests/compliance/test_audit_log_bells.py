@@ -5,9 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 from pathlib import Path
 
@@ -138,47 +135,3 @@ def test_a_logger_that_is_gone_leaves_nothing_open(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == len(before) + 3
     del logger
     assert os.listdir("/proc/self/fd") == before
-
-
-def test_a_child_keeps_no_lock_of_a_parent_that_keeps_its_files_open(tmp_path: Path) -> None:
-    """The parent forks between two events, and is killed during the second; the child sleeps on."""
-    code = """
-        import os, signal, sys, time
-        from forgelm.compliance import AuditLogger
-
-        folder = sys.argv[1]
-        parent = os.fork()
-        if parent == 0:
-            logger = AuditLogger(folder, group_commit=True)
-            logger.log_event("step", n=0)
-            logger.log_event("step", n=1)
-            sleeper = os.fork()
-            if sleeper == 0:
-                del logger
-                time.sleep(60)
-            print(sleeper, flush=True)
-            real = os.fsync
-            def fatal(descriptor):
-                real(descriptor)
-                os.kill(os.getpid(), signal.SIGKILL)
-            os.fsync = fatal
-            logger.log_event("step", n=2)
-        os.waitpid(parent, 0)
-        for grouped in (True, False):
-            logger = AuditLogger(folder, group_commit=grouped)
-            logger.lock_wait_s = 10
-            logger.log_event("step", n=3 + (not grouped))
-    """
-    run = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout is not None
-    sleeper = int(run.stdout.readline())
-    try:
-        assert run.wait(timeout=60) == 0
-    finally:
-        os.kill(sleeper, 9)
-        run.stdout.close()
-    assert [entry["n"] for entry in check_by_the_page(tmp_path / NAME)] == [0, 1, 2, 3, 4]

@@ -203,6 +203,22 @@ def test_children_forked_while_threads_log_neither_hang_nor_hold_the_lock(tmp_pa
     assert sorted(_steps(tmp_path)) == sorted([0, *range(1, 41), *range(1, 41), *range(1000, 1008)])
 
 
+def _run_until_the_parent_is_killed(code: str, folder: Path) -> None:
+    """Run a program that prints the number of a child which sleeps on, and kill that at the end."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout is not None
+    sleeper = int(run.stdout.readline())
+    try:
+        assert run.wait(timeout=60) == 0
+    finally:
+        os.kill(sleeper, 9)
+        run.stdout.close()
+
+
 def test_a_child_outliving_a_killed_parent_does_not_keep_its_lock(tmp_path: Path) -> None:
     """The parent forks while it holds the lock, and is killed; the child sleeps on."""
     code = """
@@ -234,19 +250,41 @@ def test_a_child_outliving_a_killed_parent_does_not_keep_its_lock(tmp_path: Path
         logger.lock_wait_s = 10
         logger.log_event("step", n=2)
     """
-    run = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout is not None
-    sleeper = int(run.stdout.readline())
-    try:
-        assert run.wait(timeout=60) == 0
-    finally:
-        os.kill(sleeper, 9)
-        run.stdout.close()
+    _run_until_the_parent_is_killed(code, tmp_path)
     assert _steps(tmp_path) == [0, 1, 2]
+
+
+def test_a_child_keeps_no_lock_of_a_parent_that_keeps_its_files_open(tmp_path: Path) -> None:
+    """The parent forks between two events, and is killed during the second; the child sleeps on."""
+    code = """
+        import os, signal, sys, time
+        from forgelm.compliance import AuditLogger
+
+        folder = sys.argv[1]
+        parent = os.fork()
+        if parent == 0:
+            logger = AuditLogger(folder, group_commit=True)
+            logger.log_event("step", n=0)
+            logger.log_event("step", n=1)
+            sleeper = os.fork()
+            if sleeper == 0:
+                del logger
+                time.sleep(60)
+            print(sleeper, flush=True)
+            real = os.fsync
+            def fatal(descriptor):
+                real(descriptor)
+                os.kill(os.getpid(), signal.SIGKILL)
+            os.fsync = fatal
+            logger.log_event("step", n=2)
+        os.waitpid(parent, 0)
+        for grouped in (True, False):
+            logger = AuditLogger(folder, group_commit=grouped)
+            logger.lock_wait_s = 10
+            logger.log_event("step", n=3 + (not grouped))
+    """
+    _run_until_the_parent_is_killed(code, tmp_path)
+    assert _steps(tmp_path) == [0, 1, 2, 3, 4]
 
 
 @kinds_of_process

@@ -53,7 +53,7 @@ MATRIX: list[tuple[str, str, str, str]] = [
     ("somebody who wakes waiting writers without end", "an error after a bounded wait",
      "bells", "test_one_who_rings_without_end_wins_nothing"),
     ("killed during an event, after a fork that kept the open files", "no lost lock",
-     "bells", "test_a_child_keeps_no_lock_of_a_parent_that_keeps_its_files_open"),
+     "concurrency", "test_a_child_keeps_no_lock_of_a_parent_that_keeps_its_files_open"),
     ("writers with and without group commit", "one chain",
      "group", "test_writers_with_and_without_group_commit_share_a_log"),
     ("rotated while others write", "one chain over all files",

@@ -74,18 +74,17 @@ class Bell:
         """Ring the bells of the log but this one, up to where several in a row are not there."""
         if self._socket is None:
             return
+        self._socket.settimeout(0)
         missing = 0
         for name in self._others:
             try:
-                self._socket.settimeout(0)
                 self._socket.sendto(b"!", name)
+                missing = 0
             except ConnectionRefusedError:
                 missing += 1
                 if missing == _MOST_MISSING:
                     break
             except OSError:  # its owner has no time to listen
-                missing = 0
-            else:
                 missing = 0
 
     def close(self) -> None:

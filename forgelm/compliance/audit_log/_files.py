@@ -53,14 +53,15 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 def read_at(descriptor: int, size: int, offset: int) -> bytes:
     """Return `size` bytes from `offset`, or fewer where the file ends."""
-    found = _read(descriptor, min(size, _READ_BYTES), offset)
-    if len(found) in (0, size):
-        return found
-    blocks = [found]
-    while found:
-        size, offset = size - len(found), offset + len(found)
-        found = _read(descriptor, min(size, _READ_BYTES), offset)
-        blocks.append(found)
+    block = _read(descriptor, min(size, _READ_BYTES), offset)
+    if len(block) == size:
+        return block
+    blocks = []
+    while block:
+        blocks.append(block)
+        size -= len(block)
+        offset += len(block)
+        block = _read(descriptor, min(size, _READ_BYTES), offset)
     return b"".join(blocks)
 
 

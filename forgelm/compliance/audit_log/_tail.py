@@ -32,7 +32,7 @@ def follow_log(log: int, head: Head, keys: KeyRing) -> Head | str:
         return f"line {head.entries} (byte {start}) is not the line that its head file records"
     if size == head.size_bytes:
         return head
-    return _walk(log, head, keys, size)
+    return _walk(log, head, keys)
 
 
 class Follower:
@@ -113,16 +113,10 @@ def _is_tagged(line: bytes) -> bool:
     return line[-TAG_BYTES:].startswith(b', "_hmac": "')
 
 
-def _walk(log: int, head: Head, keys: KeyRing, size: int) -> Head | str:
+def _walk(log: int, head: Head, keys: KeyRing) -> Head | str:
     walker = _walker_behind(head, keys)
     problem, torn = None, False
-    few = size - head.size_bytes <= _FEW_BYTES
-    lines = (
-        io.BytesIO(read_at(log, _FEW_BYTES, head.size_bytes))
-        if few
-        else _lines(log, head.size_bytes)
-    )
-    for line in lines:
+    for line in _lines(log, head.size_bytes):
         problem = problem or walker.problem_with(line)
         # Of several lines that were not flushed yet, a power loss may spare one behind a torn one.
         if problem and _is_entry(line) and not (torn and head.grouped):
